@@ -1,0 +1,46 @@
+"""assay: exact, fast metrics for machine-learning evaluation.
+
+Public names are loaded on first use, so `import assay` costs nothing but this file.
+"""
+
+from importlib import import_module
+from typing import Any
+
+# public name -> the module it lives in
+_HOME = {
+    "AssayError": "assay.core.errors",
+    "Ragged": "assay.core.ragged",
+    "Score": "assay.core.score",
+    "State": "assay.core.state",
+    "EditCounts": "assay.metrics.words",
+    "Alignments": "assay.metrics.words",
+    "align": "assay.metrics.words",
+    "cer": "assay.metrics.words",
+    "count_chars": "assay.metrics.words",
+    "count_words": "assay.metrics.words",
+    "mer": "assay.metrics.words",
+    "wer": "assay.metrics.words",
+    "wil": "assay.metrics.words",
+    "wip": "assay.metrics.words",
+    "read": "assay.readers",
+}
+_ROOMS = ("compat", "core", "demo", "metrics", "ops", "readers", "report", "run")
+
+__all__ = [*_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return value
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("assay")
+    if name in _ROOMS:
+        return import_module(f"assay.{name}")
+    raise AttributeError(f"module 'assay' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, *_ROOMS])

@@ -1,0 +1,1 @@
+"""What every room stands on: ragged arrays, states that add, scores, protocols, errors."""

@@ -1,0 +1,130 @@
+"""What count functions and align() share: from what was given to blocks of packed pairs."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from assay.core.errors import InputError
+from assay.core.ragged import Ragged
+from assay.core.threads import thread_count
+from assay.ops import normalise as normalisers
+from assay.ops import tokens
+
+MIN_BLOCK, MAX_BLOCK = 512, 4096
+
+Block = Callable[[], tokens.Pairs]
+
+
+class PairInput:
+    """n pairs of any accepted kind. blocks() packs them a few thousand at a time, so that packing
+    one block overlaps with comparing others; items() reads them back as tokens."""
+
+    def __init__(self, reference: Any, hypothesis: Any, normaliser: str = "none") -> None:
+        if len(reference) != len(hypothesis):
+            raise InputError(
+                f"reference and hypothesis must have the same length, "
+                f"got {len(reference)} and {len(hypothesis)}"
+            )
+        self.reference, self.hypothesis = reference, hypothesis
+        self.n, self.normaliser = len(reference), normaliser
+
+    def blocks(self) -> Iterator[Block]:
+        size = min(MAX_BLOCK, max(MIN_BLOCK, -(-self.n // (4 * thread_count()))))
+        for start in range(0, self.n, size):
+            yield self.block(start, min(start + size, self.n))
+
+    def block(self, start: int, stop: int) -> Block:
+        raise NotImplementedError
+
+    def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
+        """Words or characters of some pairs, reference and hypothesis."""
+        raise NotImplementedError
+
+
+class TextPairs(PairInput):
+    """Text, cut into words or characters by the kernels."""
+
+    def __init__(
+        self, reference: Any, hypothesis: Any, unit: str, normalise: str | Callable[[str], str]
+    ) -> None:
+        self.normalise, name = normalisers.resolve(normalise)
+        self.cut, self.read = {
+            "word": (tokens.word_pairs, tokens.words),
+            "char": (tokens.char_pairs, tokens.characters),
+        }[unit]
+        super().__init__(
+            tokens.column(reference, "reference"), tokens.column(hypothesis, "hypothesis"), name
+        )
+
+    def packed(self, start: int, stop: int) -> tuple[Ragged, Ragged]:
+        # In the caller's thread, since a normaliser may be the caller's own function.
+        ref = tokens.rows(self.reference, start, stop, "reference")
+        hyp = tokens.rows(self.hypothesis, start, stop, "hypothesis")
+        return (ref, hyp) if self.normalise is None else (self.normalise(ref), self.normalise(hyp))
+
+    def block(self, start: int, stop: int) -> Block:
+        return partial(self.cut, *self.packed(start, stop))
+
+    def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
+        ref, hyp = self.packed(start, stop)
+        return list(zip(self.read(ref), self.read(hyp), strict=True))
+
+
+class TokenPairs(PairInput):
+    """Lists of tokens; each token is one unit."""
+
+    def block(self, start: int, stop: int) -> Block:
+        ref, hyp = self.reference[start:stop], self.hypothesis[start:stop]
+        return partial(tokens.token_pairs, ref, hyp, start)
+
+    def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
+        pairs = zip(self.reference[start:stop], self.hypothesis[start:stop], strict=True)
+        return [(list(ref), list(hyp)) for ref, hyp in pairs]
+
+
+class IdPairs(PairInput):
+    """Rows of integer token ids."""
+
+    def block(self, start: int, stop: int) -> Block:
+        ref, hyp = self.reference.rows(start, stop), self.hypothesis.rows(start, stop)
+        return partial(tokens.id_pairs, ref, hyp)
+
+    def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
+        def one(side: Ragged, r: int) -> list[str]:
+            return list(map(str, side[r].tolist()))
+
+        return [(one(self.reference, r), one(self.hypothesis, r)) for r in range(start, stop)]
+
+
+def open_pairs(
+    reference: Any,
+    hypothesis: Any,
+    unit: str,
+    normalise: str | Callable[[str], str],
+    lengths: tuple[Any, Any] | None,
+    ignore_index: int | None,
+) -> PairInput:
+    """The right PairInput for what was given; refuses options that do not go with it."""
+    if unit not in ("word", "char"):
+        raise InputError(f"unit must be 'word' or 'char', got {unit!r}")
+    kinds = {tokens.kind_of(reference), tokens.kind_of(hypothesis)} - {"empty"}
+    if len(kinds) > 1:
+        raise InputError(
+            f"reference and hypothesis must be of one kind, got {' and '.join(sorted(kinds))}"
+        )
+    kind = kinds.pop() if kinds else "text"
+    if kind != "text" and normalise != "none":
+        raise InputError(f"normalise goes with text, not with {kind}")
+    if kind != "ids" and (lengths is not None or ignore_index is not None):
+        raise InputError(f"lengths and ignore_index go with token ids, not with {kind}")
+    if kind == "text":
+        return TextPairs(reference, hypothesis, unit, normalise)
+    if kind == "tokens":
+        return TokenPairs(reference, hypothesis)
+    if unit == "char":
+        raise InputError("unit 'char' takes text, got token ids; each id is one unit of 'word'")
+    ref_lengths, hyp_lengths = (None, None) if lengths is None else lengths
+    return IdPairs(
+        tokens.pack_ids(reference, ref_lengths, ignore_index, "reference"),
+        tokens.pack_ids(hypothesis, hyp_lengths, ignore_index, "hypothesis"),
+    )

@@ -1,0 +1,154 @@
+"""Edit distance of many pairs: distance, counts, or the whole alignment.
+
+Ties are broken as compiled rapidfuzz (and so jiwer) breaks them, on every input; see
+`_edit_kernels.py` for the rule and `_edit_long.py` for pairs that it splits. The slow twin is
+`reference.align`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.threads import parallel
+from assay.ops import _edit_kernels as kernels
+from assay.ops._edit_kernels import (
+    CHUNKS,
+    COUNTS,
+    DELETE,
+    DISTANCE,
+    EQUAL,
+    INSERT,
+    PENDING,
+    SUBSTITUTE,
+)
+from assay.ops._edit_long import long_distance, long_path
+from assay.ops.tokens import Pairs
+
+__all__ = [
+    "CHUNKS",
+    "COUNTS",
+    "DELETE",
+    "DISTANCE",
+    "EQUAL",
+    "INSERT",
+    "SUBSTITUTE",
+    "Edits",
+    "compare",
+    "compare_blocks",
+]
+
+
+class Edits(NamedTuple):
+    """What comparing n pairs gives.
+
+    lengths int64 [n, 2]: symbols of reference and hypothesis. distance int64 [n].
+    insertions int64 [n], of the canonical alignment (not at depth DISTANCE).
+    At depth CHUNKS, runs of one operation: kinds uint8 [c], spans int32 [c, 4] (reference start
+    and end, hypothesis start and end), offsets int64 [n + 1].
+    """
+
+    lengths: npt.NDArray[np.int64]
+    distance: npt.NDArray[np.int64]
+    insertions: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.uint8]
+    spans: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """int64 [n, 4]: hits, substitutions, deletions, insertions."""
+        deletions = self.insertions + self.lengths[:, 0] - self.lengths[:, 1]
+        substitutions = self.distance - self.insertions - deletions
+        hits = self.lengths[:, 0] - substitutions - deletions
+        return np.stack([hits, substitutions, deletions, self.insertions], axis=1)
+
+
+def compare(pairs: Pairs, depth: int) -> Edits:
+    """Compare the pairs of one block in this thread."""
+    n = len(pairs.ref_starts)
+    out = np.empty((n, 4), np.int64)
+    room = 0
+    if depth == CHUNKS:  # a chunk covers a symbol, or the equal ones before or after a row
+        symbols = pairs.ref_ends - pairs.ref_starts + pairs.hyp_ends - pairs.hyp_starts
+        room = int(symbols.sum()) + 2 * n
+    kinds = np.empty(room, np.uint8)
+    spans = np.empty((room, 4), np.int32)
+    offsets = np.zeros(n + 1 if depth == CHUNKS else 1, np.int64)
+    slots = np.zeros(pairs.size, np.int32)
+    kernels.symbol_pairs(
+        *pairs[:7], 0, n, slots, depth, out, kinds, spans, offsets[1:]
+    )  # fmt: skip
+    used = int(offsets[-1])
+    edits = Edits(
+        out[:, kernels.REF : kernels.HYP + 1],
+        out[:, kernels.DIST],
+        out[:, kernels.INS],
+        kinds[:used].copy(),
+        spans[:used].copy(),
+        offsets,
+    )
+    pending = np.flatnonzero(edits.distance == PENDING)
+    return _add_long(pairs, depth, edits, pending) if pending.size else edits
+
+
+def compare_blocks(blocks: Iterable[Callable[[], Pairs]], depth: int) -> Edits:
+    """Compare blocks of pairs on the shared pool; packing one overlaps with comparing others."""
+    parts = list(parallel(lambda block: compare(block(), depth), blocks))
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        none = np.zeros(0, np.int64)
+        return Edits(
+            np.zeros((0, 2), np.int64), none, none,
+            np.zeros(0, np.uint8), np.zeros((0, 4), np.int32), np.zeros(1, np.int64),
+        )  # fmt: skip
+    ends = np.cumsum([len(part.kinds) for part in parts])
+    offsets = [parts[0].offsets]
+    offsets += [part.offsets[1:] + end for part, end in zip(parts[1:], ends, strict=False)]
+    joined = {f: np.concatenate([getattr(p, f) for p in parts]) for f in Edits._fields[:5]}
+    return Edits(**joined, offsets=np.concatenate(offsets))
+
+
+def _add_long(pairs: Pairs, depth: int, edits: Edits, pending: npt.NDArray[np.int64]) -> Edits:
+    """Fill in the pairs that are too long for the short kernel."""
+    kinds, spans, extra = [], [], np.zeros(len(edits.distance), np.int64)
+    taken = 0
+    for r in pending:
+        a = pairs.ref[pairs.ref_starts[r] : pairs.ref_ends[r]].astype(np.int32)
+        b = pairs.hyp[pairs.hyp_starts[r] : pairs.hyp_ends[r]].astype(np.int32)
+        if depth == DISTANCE:
+            edits.distance[r] = long_distance(a, b, pairs.size)
+            continue
+        path = long_path(a, b, pairs.size)
+        edits.distance[r] = np.count_nonzero(path)
+        edits.insertions[r] = np.count_nonzero(path == INSERT)
+        if depth == CHUNKS:
+            same = pairs.same[r] if len(pairs.same) else (0, 0)
+            run_kinds, run_spans = _runs(path, int(same[0]), int(same[1]))
+            at = int(edits.offsets[r])
+            kinds += [edits.kinds[taken:at], run_kinds]
+            spans += [edits.spans[taken:at], run_spans]
+            taken = at
+            extra[r] = len(run_kinds)
+    if depth != CHUNKS:
+        return edits
+    offsets = edits.offsets.copy()
+    offsets[1:] += np.cumsum(extra)
+    return edits._replace(
+        kinds=np.concatenate([*kinds, edits.kinds[taken:]]),
+        spans=np.concatenate([*spans, edits.spans[taken:]]),
+        offsets=offsets,
+    )
+
+
+def _runs(path: npt.NDArray[np.uint8], before: int, after: int) -> tuple[Any, Any]:
+    """Runs of equal operations of a path with further matches before and after it."""
+    path = np.concatenate([np.zeros(before, np.uint8), path, np.zeros(after, np.uint8)])
+    starts = np.flatnonzero(np.diff(path, prepend=np.uint8(255)))
+    ref = np.concatenate([[0], np.cumsum(path != INSERT)])
+    hyp = np.concatenate([[0], np.cumsum(path != DELETE)])
+    ends = np.append(starts[1:], len(path))
+    spans = np.stack([ref[starts], ref[ends], hyp[starts], hyp[ends]], axis=1)
+    return path[starts], spans.astype(np.int32)

@@ -1,0 +1,33 @@
+"""The one way Numba is used here.
+
+Kernels release the GIL and are driven over blocks by the shared pool of `core/threads.py`.
+Numba's own `parallel=True` is not used: its threading layer is unsafe under concurrent callers and
+after fork.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+__all__ = ["inlined", "kernel"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel(function: F) -> F:
+    """Compile on first call, without the GIL, cached on disk where some folder can be written.
+
+    Numba looks beside the source, then in NUMBA_CACHE_DIR or the user's cache folder; where none
+    can be written it raises while decorating, and the kernel is then compiled in every process.
+    """
+    try:
+        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+
+
+def inlined(function: F) -> F:
+    """Compile a part of a kernel: not callable from Python, no cache file of its own."""
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+    return numba.njit(nogil=True, **options)(function)  # type: ignore[no-any-return]

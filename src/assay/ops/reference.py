@@ -1,0 +1,124 @@
+"""The slow twin of every op, in plain loops: the oracle of the tests, and readable definitions.
+
+Nothing here shares code with the kernels.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["align", "normalise_basic", "split_words"]
+
+Op = tuple[str, int, int]  # operation, place in the reference, place in the hypothesis
+
+
+def split_words(text: str) -> list[str]:
+    """Words as jiwer's defaults cut them: runs of two or more white-space characters, and single
+    U+0020, separate; white space at the ends is left out.
+
+    >>> split_words(" a  b\\tc ")
+    ['a', 'b\\tc']
+    """
+    words, word, run = [], "", ""
+    for character in text.strip() + "  ":
+        if character.isspace():
+            run += character
+            continue
+        if len(run) > 1 or run == " ":
+            words.append(word)
+            word = ""
+        else:
+            word += run
+        word += character
+        run = ""
+    return [w for w in [*words, word] if w]
+
+
+def distances(a: Sequence[Any], b: Sequence[Any]) -> list[list[int]]:
+    """table[i][j]: edit distance of the first i of a and the first j of b."""
+    table = [[i + j for j in range(len(b) + 1)] for i in range(len(a) + 1)]
+    for i in range(1, len(a) + 1):
+        for j in range(1, len(b) + 1):
+            table[i][j] = min(
+                table[i - 1][j] + 1,
+                table[i][j - 1] + 1,
+                table[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+            )
+    return table
+
+
+def align(a: Sequence[Any], b: Sequence[Any]) -> list[Op]:
+    """The canonical alignment: one operation a step, matches included.
+
+    As compiled rapidfuzz: what both begin and then what both end with is matched; pairs whose
+    table would fill 1 MiB at two bits a cell are split in the middle of b.
+
+    >>> align("ab", "b")
+    [('delete', 0, 0), ('equal', 1, 0)]
+    """
+    return _align(list(a), list(b), 0, 0, None)
+
+
+def _align(a: list[Any], b: list[Any], i0: int, j0: int, cap: int | None) -> list[Op]:
+    head: list[Op] = []
+    while a and b and a[0] == b[0]:
+        head.append(("equal", i0, j0))
+        a, b, i0, j0 = a[1:], b[1:], i0 + 1, j0 + 1
+    tail: list[Op] = []
+    while a and b and a[-1] == b[-1]:
+        a, b = a[:-1], b[:-1]
+        tail.insert(0, ("equal", i0 + len(a), j0 + len(b)))
+    n, m = len(a), len(b)
+    cap = max(n, m) if cap is None else min(cap, max(n, m))
+    if 2 * min(n, 2 * cap + 1) * m // 8 < 1 << 20 or n < 65 or m < 10:
+        return head + _walk(a, b, i0, j0) + tail
+    half = m // 2
+    first = [row[-1] for row in distances(a, b[:half])]
+    second = [row[-1] for row in distances(a[::-1], b[half:][::-1])][::-1]
+    total = [x + y for x, y in zip(first, second, strict=True)]
+    cut = total.index(min(total))
+    return (
+        head
+        + _align(a[:cut], b[:half], i0, j0, first[cut])
+        + _align(a[cut:], b[half:], i0 + cut, j0 + half, second[cut])
+        + tail
+    )
+
+
+def _walk(a: list[Any], b: list[Any], i0: int, j0: int) -> list[Op]:
+    table = distances(a, b)
+    i, j = len(a), len(b)
+    path: list[Op] = []
+    while i or j:
+        if i and (j == 0 or table[i][j] == table[i - 1][j] + 1):
+            i -= 1
+            path.append(("delete", i0 + i, j0 + j))
+        elif j and (i == 0 or table[i][j - 1] + 1 == table[i - 1][j - 1]):
+            j -= 1
+            path.append(("insert", i0 + i, j0 + j))
+        else:
+            i, j = i - 1, j - 1
+            path.append(("equal" if a[i] == b[j] else "substitute", i0 + i, j0 + j))
+    return path[::-1]
+
+
+def normalise_basic(text: str) -> str:
+    """The normaliser `basic` for one string.
+
+    >>> normalise_basic("Don't  STOP!")
+    "don't stop"
+    """
+    characters = unicodedata.normalize("NFKC", text.replace("\n", " ")).lower()
+    characters = characters.replace("\u2019", "'")
+
+    def stays(c: str) -> bool:
+        return not (c.isspace() or unicodedata.category(c)[0] in "PS")
+
+    out = []
+    for k, c in enumerate(characters):
+        between = 0 < k < len(characters) - 1
+        if c == "'" and between and stays(characters[k - 1]) and stays(characters[k + 1]):
+            out.append(c)
+        else:
+            out.append(c if stays(c) else " ")
+    return " ".join("".join(out).split())

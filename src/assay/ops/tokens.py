@@ -1,0 +1,348 @@
+"""From what people hold (lists of strings, columns, token ids) to packed pairs of symbol rows.
+
+Text becomes one UTF-8 buffer with offsets: a list is joined and encoded once, an Arrow column is
+used where it lies. Lone surrogates are kept (as `surrogatepass` writes them).
+
+Words and characters are jiwer's defaults to the letter. White space is what `str.isspace` says.
+It is left out at both ends; between words it separates where it is a U+0020 or a run of two or
+more, so a single tab or newline between two letters does not. Characters are code points, white
+space inside included.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.ragged import Ragged
+from assay.ops import _token_kernels as kernels
+from assay.ops import _word_kernels as word_kernels
+
+__all__ = [
+    "Pairs",
+    "char_pairs",
+    "characters",
+    "column",
+    "id_pairs",
+    "kind_of",
+    "pack",
+    "pack_ids",
+    "rows",
+    "strings",
+    "token_pairs",
+    "word_pairs",
+    "words",
+]
+
+SPACE = 0x20
+SEPARATORS = "\x1f\x1e\x1d\x1c\n\t \x00"
+BYTES = 256
+CODE_POINTS = 1 << 21  # no three- or four-byte sequence decodes to more
+MAX_DENSE = 1 << 21
+NONE_SAME = np.zeros((0, 2), np.int64)
+
+
+Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+class Pairs(NamedTuple):
+    """Pairs of symbol rows, ready for the edit kernels.
+
+    Row r of the references is ref[ref_starts[r]:ref_ends[r]], symbols in 0..size - 1. same: equal
+    symbols before and after a row that were left out of it, int64 [n, 2], or no rows.
+    """
+
+    ref: npt.NDArray[Any]
+    ref_starts: npt.NDArray[np.int64]
+    ref_ends: npt.NDArray[np.int64]
+    hyp: npt.NDArray[Any]
+    hyp_starts: npt.NDArray[np.int64]
+    hyp_ends: npt.NDArray[np.int64]
+    same: npt.NDArray[np.int64]
+    size: int
+
+
+def kind_of(data: Any) -> str:
+    """What was given: "text", "tokens" (lists of lists of str), "ids" (integers), or "empty"."""
+    if isinstance(data, Ragged):
+        return "ids"
+    dtype = getattr(data, "dtype", None)
+    if dtype is not None and re.match(r"(torch\.)?u?int", str(dtype).lower()):
+        return "ids"
+    if not isinstance(data, (list, tuple)):
+        return "text"
+    if not data:
+        return "empty"
+    rows = [row for row in data if not isinstance(row, str) and hasattr(row, "__len__")]
+    if not rows:
+        return "text"
+    first = next((row[0] for row in rows if len(row)), "")
+    return "tokens" if isinstance(first, str) else "ids"
+
+
+def column(texts: Any, what: str) -> Sequence[Any] | Ragged:
+    """A text column to take rows() from: Arrow data packed where it lies, anything else a list.
+
+    texts: a list or other sequence of str, an Arrow string array (plain, large, view, dictionary;
+    chunked or sliced), a pandas or polars string column.
+    """
+    if hasattr(texts, "__arrow_array__") or hasattr(texts, "to_arrow") or _is_arrow(texts):
+        array = _arrow_array(texts)
+        if array is not None:
+            return _from_arrow(array, what)
+    if isinstance(texts, (str, bytes, dict)) or not isinstance(texts, Iterable):
+        raise InputError(
+            f"{what} must be a list of strings or a column, got {type(texts).__name__}; "
+            "put a single string in a list"
+        )
+    if isinstance(texts, (list, tuple)):
+        return texts
+    return list(texts.tolist() if hasattr(texts, "tolist") else texts)
+
+
+def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Ragged:
+    """Rows start..stop of a column as UTF-8. What is not a string is an InputError."""
+    if isinstance(texts, Ragged):
+        return texts.rows(start, stop)
+    texts = texts[start:stop]
+    try:
+        joined = "".join(texts)
+    except TypeError:
+        index = next(i for i, text in enumerate(texts) if not isinstance(text, str))
+        raise InputError(
+            f"{what}[{start + index}] must be a string, got {texts[index]!r}; "
+            "drop the row or replace it with ''"
+        ) from None
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
+    data = joined.encode("utf-8", "surrogatepass")
+    if len(data) == len(joined):
+        return Ragged(_padded(data), offsets)
+    values = _padded(data)
+    return Ragged(values, kernels.byte_offsets(values, offsets))
+
+
+def pack(texts: Any, what: str = "texts") -> Ragged:
+    """A text column as UTF-8 rows.
+
+    >>> pack(["ab", "", "é"]).offsets.tolist()
+    [0, 2, 2, 4]
+    """
+    whole = column(texts, what)
+    return rows(whole, 0, len(whole), what)
+
+
+def strings(text: Ragged) -> list[str]:
+    """The rows of a packed text as Python strings."""
+    data = text.values.tobytes()
+    bounds = text.offsets.tolist()
+    return [data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(bounds)]
+
+
+def words(text: Ragged) -> list[list[str]]:
+    """The words of each row, as word_pairs cuts them."""
+    lines = strings(_settle_white_space(text))
+    return [[word for word in line.split(" ") if word] for line in lines]
+
+
+def characters(text: Ragged) -> list[list[str]]:
+    """The characters of each row, as char_pairs cuts them."""
+    return [list(line.strip()) for line in strings(text)]
+
+
+def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
+    """Words of text, cut at runs of the separator byte."""
+    if separator == SPACE:
+        ref, hyp = _settle_white_space(ref), _settle_white_space(hyp)
+    a, a_offsets, b, b_offsets, same, size = word_kernels.word_symbols(
+        ref.values, ref.offsets, hyp.values, hyp.offsets, 0, len(ref), separator
+    )
+    return Pairs(a, a_offsets[:-1], a_offsets[1:], b, b_offsets[:-1], b_offsets[1:], same, size)
+
+
+def char_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
+    """Code points without the white space at both ends of a row."""
+    size = BYTES
+    if kernels.has_high_bytes(ref.values) or kernels.has_high_bytes(hyp.values):
+        size = CODE_POINTS
+        ref = Ragged(*kernels.decode(ref.values, ref.offsets))
+        hyp = Ragged(*kernels.decode(hyp.values, hyp.offsets))
+    ref_rows: Bounds = kernels.strip_rows(ref.values, ref.offsets)
+    hyp_rows: Bounds = kernels.strip_rows(hyp.values, hyp.offsets)
+    return Pairs(ref.values, *ref_rows, hyp.values, *hyp_rows, NONE_SAME, size)
+
+
+def token_pairs(
+    refs: Sequence[Sequence[str]], hyps: Sequence[Sequence[str]], first: int = 0
+) -> Pairs:
+    """Rows that are lists of tokens already; no token is split or changed."""
+    try:
+        flat = [*chain.from_iterable(refs), *chain.from_iterable(hyps)]
+        everything = "".join(flat)
+    except TypeError:
+        _check_tokens(refs, "reference", first)
+        _check_tokens(hyps, "hypothesis", first)
+        raise
+    separator = next((s for s in SEPARATORS if s not in everything), None)
+    if separator is not None and all(flat):
+        joined = [[separator.join(row) for row in side] for side in (refs, hyps)]
+        return word_pairs(pack(joined[0]), pack(joined[1]), ord(separator))
+    # An empty token, or every separator in use: number the tokens one by one.
+    numbers: dict[str, int] = {}
+    numbered = [
+        Ragged.from_lengths(
+            np.array([numbers.setdefault(t, len(numbers)) for row in side for t in row], np.int32),
+            np.array([len(row) for row in side], np.int64),
+        )
+        for side in (refs, hyps)
+    ]
+    return id_pairs(*numbered)
+
+
+def id_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
+    """Rows of token ids."""
+    used = [side.values[side.offsets[0] : side.offsets[-1]] for side in (ref, hyp)]
+    if all(not u.size or (u.min() >= 0 and u.max() < MAX_DENSE) for u in used):
+        size = max(int(u.max()) + 1 if u.size else 1 for u in used)
+        a, b = (u.astype(np.int32) for u in used)
+    else:
+        distinct, flat = np.unique(np.concatenate(used), return_inverse=True)
+        size = len(distinct)
+        a, b = np.split(flat.astype(np.int32), [used[0].size])
+    i, k = ref.offsets - ref.offsets[0], hyp.offsets - hyp.offsets[0]
+    return Pairs(a, i[:-1], i[1:], b, k[:-1], k[1:], NONE_SAME, size)
+
+
+def pack_ids(
+    ids: Any, lengths: Any = None, ignore_index: int | None = None, what: str = "ids"
+) -> Ragged:
+    """Token ids as rows.
+
+    ids: integer array or tensor [n, width], a Ragged, or a list of integer sequences. lengths
+    [n]: how many ids of each row count. ignore_index: an id that is left out wherever it stands.
+
+    >>> pack_ids(np.array([[5, 6, -100], [7, -100, -100]]), ignore_index=-100).lengths.tolist()
+    [2, 1]
+    """
+    packed = ids if isinstance(ids, Ragged) else _id_rows(ids, lengths, what)
+    if packed.values.dtype.kind not in "iu":
+        raise InputError(f"{what}: token ids must be integers, got {packed.values.dtype}")
+    if ignore_index is None:
+        return packed
+    keep = packed.values != ignore_index
+    before = np.concatenate([[0], np.cumsum(keep)])
+    return Ragged(packed.values[keep], before[packed.offsets])
+
+
+# -- inputs ------------------------------------------------------------------------------------
+
+
+def _settle_white_space(text: Ragged) -> Ragged:
+    if not kernels.has_odd_bytes(text.values):
+        return text
+    values = text.values.copy()
+    kernels.blank_white_space(values, text.offsets)
+    values.flags.writeable = False
+    return Ragged(values, text.offsets)
+
+
+def _padded(data: bytes) -> npt.NDArray[np.uint8]:
+    """Bytes as an array; at least eight, for kernels read eight at a time."""
+    return np.frombuffer(data if len(data) >= 8 else data.ljust(8, b"\0"), np.uint8)
+
+
+def _is_arrow(data: Any) -> bool:
+    return type(data).__module__.partition(".")[0] == "pyarrow"
+
+
+def _arrow_array(data: Any) -> Any:
+    """The Arrow array behind a column, or None where it is not a column of strings."""
+    import pyarrow as pa
+
+    if hasattr(data, "to_arrow"):  # polars
+        data = data.to_arrow()
+    elif not _is_arrow(data):  # pandas
+        try:
+            data = pa.array(data, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+            return None  # mixed objects or lone surrogates: the list path says what is wrong
+    return data
+
+
+def _from_arrow(column: Any, what: str) -> Ragged:
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    if pa.types.is_null(column.type) and len(column) == 0:
+        column = column.cast(pa.string())
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"{what} must be a column of strings, got {column.type}")
+    if column.null_count:
+        index = column.is_null().index(True).as_py()
+        raise InputError(
+            f"{what}[{index}] is null ({column.null_count} of {len(column)} are); "
+            "drop those rows or fill them with ''"
+        )
+    wide = pa.types.is_large_string(column.type)
+    _, offsets_buffer, data = column.buffers()
+    if offsets_buffer is None:
+        offsets = np.zeros(1, np.int64)
+    else:
+        offsets = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)
+        offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    values = np.frombuffer(data if data is not None else b"", np.uint8)
+    if values.size < 8:
+        values = _padded(values.tobytes())
+    values = values.view()
+    values.flags.writeable = False  # one array type, so one compiled kernel
+    return Ragged(values, offsets)
+
+
+def _check_tokens(side: Sequence[Any], what: str, first: int) -> None:
+    for i, row in enumerate(side, first):
+        if isinstance(row, str) or not isinstance(row, Iterable):
+            raise InputError(f"{what}[{i}] must be a list of strings, got {row!r}")
+        for k, token in enumerate(row):
+            if not isinstance(token, str):
+                raise InputError(f"{what}[{i}][{k}] must be a string, got {token!r}")
+
+
+def _id_rows(ids: Any, lengths: Any, what: str) -> Ragged:
+    ids = _to_numpy(ids)
+    if not isinstance(ids, np.ndarray):
+        parts = [np.asarray(_to_numpy(row)) for row in ids]
+        if lengths is not None:
+            raise InputError(f"{what}: lengths go with an array [n, width], not with a list")
+        if any(row.ndim != 1 for row in parts):
+            raise InputError(f"{what}: each row must be one-dimensional")
+        sizes = np.array([row.size for row in parts], np.int64)
+        filled = [row for row in parts if row.size]
+        values = np.concatenate(filled) if filled else np.zeros(0, np.int64)
+        return Ragged.from_lengths(values, sizes)
+    if ids.ndim != 2:
+        raise InputError(f"{what}: token ids must have shape [n, width], got {ids.shape}")
+    n, width = ids.shape
+    if lengths is None:
+        return Ragged.from_lengths(ids.ravel(), np.full(n, width))
+    counts = np.asarray(_to_numpy(lengths))
+    if counts.shape != (n,) or counts.dtype.kind not in "iu":
+        raise InputError(
+            f"{what}: lengths must be {n} integers, got shape {counts.shape} of {counts.dtype}"
+        )
+    if n and (counts.min() < 0 or counts.max() > width):
+        got = f"{counts.min()}..{counts.max()}"
+        raise InputError(f"{what}: lengths must be in 0..{width}, got {got}")
+    return Ragged.from_lengths(ids[np.arange(width) < counts[:, None]], counts)
+
+
+def _to_numpy(data: Any) -> Any:
+    return data.detach().cpu().numpy() if hasattr(data, "detach") else data

@@ -1,0 +1,192 @@
+"""JSON Lines: one object a line, decoded by pyarrow.json.
+
+Fields that nobody asked for are skipped unread, whatever they hold. Blank lines are no records.
+A field asked for as text must be a string in every record; a further field has the type of its
+values in the first records (1 and 2.5 make it double), and may be missing or null.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json as pj
+
+from assay.core.errors import DataError
+from assay.core.protocols import Batch
+from assay.readers.blocks import Block, blocks
+from assay.readers.columns import Columns, sliced
+from assay.readers.files import File
+
+__all__ = ["read_jsonl"]
+
+SAMPLE = 1000  # records that decide the type of a field that is not text
+
+OBJECT_OR_BLANK = re.compile(rb"\s*(\{|\Z)")
+
+KINDS = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def read_jsonl(file: File, want: Columns) -> Iterator[Batch]:
+    """The records of the file in order."""
+    first_row, schema = 0, None
+    for block in blocks(file):
+        if schema is None:
+            schema = _schema(file, want, block)
+        rows = _decode(file, want, block, schema)
+        yield from sliced(rows, first_row, block.consumed)
+        first_row += rows.num_rows
+
+
+def _decode(file: File, want: Columns, block: Block, schema: pa.Schema) -> pa.RecordBatch:
+    def where(row: int) -> str:
+        return f"{file.name}: line {_records(block)[row][0]}"
+
+    try:
+        rows = _parse(block.data, schema)
+    except pa.ArrowInvalid:
+        raise _first_bad(file, want, block, schema) from None
+    # One object a line, or rows would not lead back to lines. Counting newlines is cheap, and
+    # without blank lines it is enough.
+    newlines = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+    if rows.num_rows != newlines and rows.num_rows != len(_records(block)):
+        raise _first_bad(file, want, block, schema)
+    for name in want.text:
+        if rows.column(name).null_count:
+            row = rows.column(name).is_null().index(True).as_py()
+            raise _complaint(file, want, schema, *_records(block)[row])
+    return want.take(rows, where)
+
+
+def _parse(data: bytes, schema: pa.Schema) -> pa.RecordBatch:
+    if not OBJECT_OR_BLANK.match(data):
+        raise pa.ArrowInvalid("not an object")  # pyarrow crashes on a block that begins with null
+    table = pj.read_json(
+        pa.BufferReader(data),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+    )
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
+
+
+def _schema(file: File, want: Columns, block: Block) -> pa.Schema:
+    """The types of the columns: text as asked, the others as the first records have them."""
+    others = [name for name in want.unique if name not in want.text]
+    sample = _sample(block) if others else []
+    types = {name: pa.string() for name in want.text}
+    for name in others:
+        if sample and not any(name in record for record in sample):
+            want.require(list(sample[0]), f"{file.name}: line {_records(block)[0][0]}", [name])
+        try:
+            found = pa.array([record.get(name) for record in sample]).type
+        except (pa.ArrowException, OverflowError):
+            raise DataError(
+                f"{file.name}: field {name!r} holds values of several types; write one throughout"
+            ) from None
+        types[name] = pa.string() if pa.types.is_null(found) else found
+    return pa.schema([(name, types[name]) for name in want.unique])
+
+
+def _sample(block: Block) -> list[dict[str, Any]]:
+    """The first records, up to one that is broken: decoding will come across it and say so."""
+    sample: list[dict[str, Any]] = []
+    for _, line in _records(block)[:SAMPLE]:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            break
+        if not isinstance(record, dict):
+            break
+        sample.append(record)
+    return sample
+
+
+def _records(block: Block) -> list[tuple[int, bytes]]:
+    """(line number, line) of every line that is not blank."""
+    lines = enumerate(block.data.split(b"\n"), block.line)
+    return [(number, line) for number, line in lines if line.strip()]
+
+
+def _first_bad(file: File, want: Columns, block: Block, schema: pa.Schema) -> DataError:
+    """What is wrong in a block that pyarrow did not read as one object a line. pyarrow tells no
+    line number, so the first bad line is found by bisection, with pyarrow as the judge."""
+    records = _records(block)
+
+    def good(count: int) -> bool:
+        data = b"\n".join(line for _, line in records[:count])
+        try:
+            return bool(_parse(data, schema).num_rows == count)
+        except pa.ArrowInvalid:
+            return False
+
+    low, high = 0, len(records)  # good(low), not good(high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if good(middle) else (low, middle)
+    return _complaint(file, want, schema, *records[low])
+
+
+def _complaint(file: File, want: Columns, schema: pa.Schema, number: int, line: bytes) -> DataError:
+    """What is wrong with one line, and the fix."""
+    where = f"{file.name}: line {number}"
+    try:
+        record = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        return DataError(
+            f"{where}: not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start} of the "
+            "line; convert the file with iconv -f ENCODING -t UTF-8"
+        )
+    except (ValueError, RecursionError) as error:
+        return DataError(
+            f"{where}: not one JSON object on one line ({error}); "
+            "write each record on a line of its own"
+        )
+    if not isinstance(record, dict):
+        return DataError(
+            f"{where}: found {KINDS[type(record)]}, expected an object; write each record on a "
+            "line of its own (jq -c '.[]' makes lines of an array)"
+        )
+    for name in want.text:
+        if name not in record:
+            try:
+                want.require(list(record), where, [name])
+            except DataError as error:
+                return error
+        value = record[name]
+        if value is None:
+            return DataError(
+                f"{where}: field {name!r} is null, expected a string; "
+                'write "" where nothing was said, or drop the record'
+            )
+        if not isinstance(value, str):
+            return DataError(
+                f"{where}: field {name!r} is {KINDS[type(value)]} ({json.dumps(value)[:40]}), "
+                "expected a string; put it in quotes"
+            )
+    return DataError(f"{where}: {_arrow_message(line, schema)}{_told(want, schema)}")
+
+
+def _arrow_message(line: bytes, schema: pa.Schema) -> str:
+    try:
+        _parse(line, schema)
+    except pa.ArrowInvalid as error:
+        return str(error).removesuffix(" in row 0")
+    return "cannot be read"
+
+
+def _told(want: Columns, schema: pa.Schema) -> str:
+    """Types that the first records set and this one may break."""
+    types = ", ".join(
+        f"{name!r} as {schema.field(name).type}" for name in schema.names if name in want.keep
+    )
+    return f"; the first records gave {types}: write one type throughout" if types else ""

@@ -1,0 +1,62 @@
+"""Plain lines, and Kaldi `text` files.
+
+A line ends with \\n or \\r\\n; the last one may lack it. Nothing else ends a line: not a lone \\r,
+form feed or U+2028, which str.splitlines would cut at. An empty line is a row like any other, so
+line i of one file stays the partner of line i of another.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.core.errors import DataError
+from assay.core.protocols import Batch
+from assay.readers.blocks import blocks
+from assay.readers.columns import Columns, sliced
+from assay.readers.files import File
+
+__all__ = ["read_kaldi", "read_lines"]
+
+LINES_COLUMNS = ("text",)
+KALDI_COLUMNS = ("id", "text")
+
+
+def read_lines(file: File, want: Columns) -> Iterator[Batch]:
+    """One row a line, in the column `text`."""
+    want.require(LINES_COLUMNS, file.name)
+    for text, first, consumed in _lines(file):
+        rows = pa.RecordBatch.from_arrays([text], names=LINES_COLUMNS)
+        rows = want.take(rows, _place(file, first))
+        yield from sliced(rows, first - 1, consumed)
+
+
+def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
+    """`utt-id words …` a line: the columns `id` and `text`. One space or tab ends the id; what
+    follows is the text as it stands, and nothing is an empty utterance."""
+    want.require(KALDI_COLUMNS, file.name)
+    for line, first, consumed in _lines(file):
+        place = _place(file, first)
+        # valid UTF-8 before a regular expression reads it
+        line = Columns(("line",)).take(pa.RecordBatch.from_arrays([line], ["line"]), place)[0]
+        pair = pc.extract_regex(line, r"^(?P<id>[^ \t]+)(?:[ \t](?P<text>(?s:.*)))?$")
+        if pair.null_count:
+            row = pair.is_null().index(True).as_py()
+            raise DataError(
+                f"{place(row)}: no utterance id; a Kaldi line is 'utt-id words …', "
+                "without leading space"
+            )
+        rows = pa.RecordBatch.from_arrays(pair.flatten(), names=KALDI_COLUMNS)
+        yield from sliced(want.take(rows, place), first - 1, consumed)
+
+
+def _lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:
+    """(lines as unchecked strings, number of the first one, bytes consumed)."""
+    for block in blocks(file):
+        data = block.data.replace(b"\r\n", b"\n").removesuffix(b"\n")
+        pieces = pc.split_pattern(pa.array([data], pa.binary()), b"\n").flatten()
+        yield pieces.view(pa.string()), block.line, block.consumed
+
+
+def _place(file: File, first: int) -> Callable[[int], str]:
+    return lambda row: f"{file.name}: line {first + row}"

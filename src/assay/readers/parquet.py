@@ -1,0 +1,70 @@
+"""Parquet: each row group is a part, read column by column in bounded steps."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.core.protocols import Batch, Part
+from assay.readers.columns import MAX_BYTES, MAX_ROWS, Columns, sliced
+from assay.readers.files import File, readable
+
+__all__ = ["row_groups"]
+
+# Pages are fetched through a buffer of this size; without one, and with pyarrow's pre_buffer, a
+# whole column of a row group is held: a file of one row group would be read into memory.
+BUFFER_BYTES = 4 << 20
+
+PROBE_ROWS = 64
+
+
+def row_groups(file: File, want: Columns) -> Sequence[tuple[Part, Callable[[], Iterator[Batch]]]]:
+    """One part for each row group. Its size is that of the columns asked for."""
+    with readable(file.name), file.seekable() as handle:
+        metadata = pq.ParquetFile(handle).metadata
+    want.require(metadata.schema.to_arrow_schema().names, file.name)
+    parts, first = [], 0
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        columns = [group.column(i) for i in range(group.num_columns)]
+        size = sum(
+            column.total_compressed_size
+            for column in columns
+            if column.path_in_schema.partition(".")[0] in want.names
+            or column.path_in_schema in want.names
+        )
+        name = file.name if metadata.num_row_groups == 1 else f"{file.name}, row group {index}"
+        part = Part(index, name, group.num_rows, size)
+        parts.append((part, partial(_read, file, want, metadata, part, first)))
+        first += group.num_rows
+    return parts
+
+
+def _read(
+    file: File, want: Columns, metadata: pq.FileMetaData, part: Part, first: int
+) -> Iterator[Batch]:
+    """The rows of one row group; `first` rows of the file stand before it."""
+    done, total, size = 0, part.rows or 0, part.size or 0
+
+    def take(rows: pa.RecordBatch) -> pa.RecordBatch:
+        return want.take(rows, lambda row: f"{file.name}: row {first + done + row + 1}")
+
+    if not total:
+        return
+    with readable(part.name), file.seekable() as handle:
+        source = pq.ParquetFile(
+            handle, metadata=metadata, buffer_size=BUFFER_BYTES, pre_buffer=False
+        )
+        read = partial(
+            source.iter_batches, row_groups=[part.index], columns=want.unique, use_threads=False
+        )
+        # The footer tells encoded sizes: a value that repeats is written once and comes out
+        # often. So the first rows say how many fit in a batch.
+        head = take(next(read(PROBE_ROWS)))
+        fits = MAX_BYTES * head.num_rows // max(head.nbytes, 1)
+        for rows in read(max(1, min(MAX_ROWS, fits))):
+            rows = take(rows)
+            upto = done + rows.num_rows
+            yield from sliced(rows, done, size * upto // total)
+            done = upto

@@ -1,0 +1,162 @@
+"""Sources: what a metric is counted over, wherever the rows come from.
+
+Files is one table in one or many files. Aligned puts line-aligned files side by side, Joined
+brings the two sides of a table together by key, Table is a table in memory.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from assay.core.errors import DataError, InputError
+from assay.core.protocols import Batch, Part
+from assay.readers.columns import Columns, sliced
+from assay.readers.files import File
+
+__all__ = ["Aligned", "Files", "Rows", "Split", "Table"]
+
+Read = Callable[[], Iterator[Batch]]
+Split = Callable[[File, Columns], Sequence[tuple[Part, Read]]]  # a format: the parts of a file
+
+
+class Rows:
+    """A Source is also an iterable of its record batches, one thread's way to read them all."""
+
+    def parts(self) -> Sequence[Part]:
+        raise NotImplementedError
+
+    def batches(self, part: Part) -> Iterator[Batch]:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for part in self.parts():
+            for batch in self.batches(part):
+                yield batch.rows
+
+
+class Files(Rows):
+    """The rows of one table in files, in the order of the files."""
+
+    def __init__(self, files: Sequence[tuple[File, Split]], want: Columns) -> None:
+        self.files, self.want = tuple(files), want
+        self.once = any(file.once for file, _ in files)
+        self._lock = Lock()
+        self._parts: list[Part] | None = None
+        self._reads: list[Read] = []
+        self._begun: set[int] = set()
+
+    def __reduce__(self) -> Any:  # a worker process opens the files itself
+        return Files, (self.files, self.want)
+
+    def __str__(self) -> str:
+        first, more = self.files[0][0].name, len(self.files) - 1
+        return f"{first} and {more} more" if more else first
+
+    def parts(self) -> Sequence[Part]:
+        with self._lock:
+            if self._parts is None:
+                found = [pair for file, split in self.files for pair in split(file, self.want)]
+                self._reads = [read for _, read in found]
+                self._parts = [replace(part, index=i) for i, (part, _) in enumerate(found)]
+            return self._parts
+
+    def batches(self, part: Part) -> Iterator[Batch]:
+        self.parts()
+        if self.once:
+            with self._lock:
+                if part.index in self._begun:
+                    raise InputError(f"{self}: a pipe can only be read once; write it to a file")
+                self._begun.add(part.index)
+        return self._reads[part.index]()
+
+
+class Table(Rows):
+    """A table in memory: anything with an Arrow stream (pyarrow, pandas, polars). A
+    RecordBatchReader can be read once."""
+
+    def __init__(self, data: Any, want: Columns) -> None:
+        self.data, self.want = data, want
+        self._begun = False
+
+    def parts(self) -> Sequence[Part]:
+        rows = len(self.data) if hasattr(self.data, "__len__") else None
+        return [Part(0, "table", rows)]
+
+    def batches(self, part: Part) -> Iterator[Batch]:
+        if self._begun and isinstance(self.data, pa.RecordBatchReader):
+            raise InputError("read: a RecordBatchReader can only be read once; make it a table")
+        self._begun = True
+        done = 0
+        stream = pa.RecordBatchReader.from_stream(self.data)
+        self.want.require(stream.schema.names, "table")
+        for rows in stream:
+            for batch in sliced(rows, done, 0):
+                first = batch.first_row
+                taken = self.want.take(batch.rows, partial(_index, first))
+                yield Batch(taken, first, 0)
+            done += rows.num_rows
+
+
+def _index(first: int, row: int) -> str:
+    return f"table: index {first + row}"
+
+
+class Aligned(Rows):
+    """Row i of each source side by side, as one part. Different lengths are a DataError."""
+
+    def __init__(self, sides: Sequence[Files], names: Sequence[str]) -> None:
+        self.sides, self.names = tuple(sides), tuple(names)
+
+    def parts(self) -> Sequence[Part]:
+        sizes = [part.size for side in self.sides for part in side.parts()]
+        size = None if None in sizes else sum(filter(None, sizes))
+        return [Part(0, ", ".join(map(str, self.sides)), size=size)]
+
+    def batches(self, part: Part) -> Iterator[Batch]:
+        sides = [_Cursor(side) for side in self.sides]
+        done = 0
+        while rows := min(len(side.column) for side in sides):
+            columns = [side.column.slice(0, rows) for side in sides]
+            consumed = sum(side.consumed for side in sides)
+            yield Batch(pa.RecordBatch.from_arrays(columns, names=self.names), done, consumed)
+            done += rows
+            for side in sides:
+                side.skip(rows)
+        if any(len(side.column) for side in sides):
+            counts = ", ".join(f"{side.source} has {done + side.remaining()}" for side in sides)
+            raise DataError(
+                f"line-aligned files need equal numbers of lines: {counts}; "
+                "write an empty line where there is no text, or join by key"
+            )
+
+
+class _Cursor:
+    """Where the reading of one side stands. column: what is read of its only column and not yet
+    used; empty at the end. consumed: bytes read, over all its parts."""
+
+    def __init__(self, source: Files) -> None:
+        self.source = source
+        self.column, self.consumed = pa.array([], pa.string()), 0
+        self._rest = self._read()
+        self.skip(0)
+
+    def _read(self) -> Iterator[tuple[Any, int]]:
+        before = 0
+        for part in self.source.parts():
+            for batch in self.source.batches(part):
+                yield batch.rows.column(0), before + batch.consumed
+            before += part.size or 0
+
+    def skip(self, rows: int) -> None:
+        """Leave `rows` rows behind."""
+        self.column = self.column.slice(rows)
+        while not len(self.column) and (following := next(self._rest, None)):
+            self.column, self.consumed = following
+
+    def remaining(self) -> int:
+        """How many rows are left; they are used up."""
+        return len(self.column) + sum(len(column) for column, _ in self._rest)
