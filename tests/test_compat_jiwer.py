@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import gc
 import pickle
 import random
 import threading
@@ -266,6 +267,25 @@ def test_lists_are_built_once_and_from_the_sentences_given() -> None:
     assert type(out.alignments) is type(out.alignments[0]) is type(out.references[0]) is list
 
 
+def test_a_transform_changed_afterwards_changes_nothing() -> None:
+    chain = composed(ours, ["ToLowerCase", "ReduceToListOfListOfWords"])
+    out = ours.process_words("A B", "a", chain, chain)
+    chain.transforms[-1].word_delimiter = "b"
+    chain.transforms.clear()
+    assert out.references == [["a", "b"]]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_cycle_collector_is_left_as_it_was(enabled: bool) -> None:
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        assert ours.process_words("a b", "a").alignments
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
 def test_lists_of_the_callers_transform_are_the_outputs() -> None:
     refs, hyps = [["a", "", "b c"]], [["b c", ""]]
     expected = jiwer.process_words("x", "y", lambda _: copy.deepcopy(refs), lambda _: hyps)
@@ -487,6 +507,21 @@ def test_own_transforms_are_called_as_jiwer_calls_them(
         result = outcome(getattr(module, name), *given_lists, first, second)
         results.append((result, log, given_lists))
     assert results[0] == results[1]
+
+
+def test_a_transform_may_change_a_list_that_both_sides_share() -> None:
+    def emptied(sentences: list[str]) -> list[list[str]]:
+        sentences[:] = ["changed"] * len(sentences)
+        return [["a"]] * len(sentences)
+
+    for first, second in ((None, emptied), (emptied, None)):
+        shared = [["a b", "c"] for _ in range(2)]
+        results = [
+            outcome(m.process_words, s, s, first or m.wer_default, second or m.wer_default)
+            for m, s in zip((ours, jiwer), shared, strict=True)
+        ]
+        assert results[0] == results[1]
+        assert shared[0] == shared[1]
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_columns_of_one_name_that_nobody_asked_for(write, block_bytes):
         ("x", r"line 8: expected 2 cells as in the header, got 1: 'x'"),
         (b"x,y,\xff", r"line 8: expected 2 cells as in the header, got 3"),
         (b"x,\xff", r"line 8: column 'b' is not UTF-8: byte 0xff at offset 0 of the value"),
-        ('"so" it goes,y', r'line 8: text follows a closing quote; write "" for a quote in a cell'),
+        ('"so" it goes,y', r'line 8: text follows a closing quote; write "" for a quote; a TSV'),
         ('"x,y', r"line 8: (a quote opens a cell here and never closes|text follows a closing)"),
     ],
 )

@@ -1,0 +1,6 @@
+"""The demo and its small real data.
+
+clips.jsonl: 240 sentences written for this project, spoken by three open speech-synthesis voices
+(slt, rms, awb), degraded to three audio sampling rates and recognised by a real recogniser. One
+object a line: id, voice, reference, audio_s, and for 16k, 8k and 6k: hypothesis_*, decode_s_*.
+"""

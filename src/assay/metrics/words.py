@@ -195,6 +195,21 @@ class EditCounts(State):
             values[i] = EMPTY[self.empty or "jiwer"](int(rows[i, 4]))
         return values
 
+    def item_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The rows of a count with items=True as named columns, for a file of them."""
+        unit = self.unit or ""
+        counts = {f"{unit}_{name}": self.per_item(name) for name in _COUNTS}
+        return {**counts, "cer" if unit == "char" else "wer": self.per_item("wer")}
+
+    def totals(self) -> "EditCounts":
+        """The same counts without the rows of single pairs."""
+        return replace(
+            self,
+            rows=self.rows[:0],
+            groups={key: state.totals() for key, state in self.groups.items()},
+            detail=tuple(kept for kept in self.detail or () if kept != "items"),
+        )
+
     def _mean_of_items(self) -> float:
         values = self.per_item("wer")
         return math.fsum(values) / len(values) if len(values) else math.nan

@@ -16,7 +16,7 @@ _0 = np.uint64(0)
 _1 = np.uint64(1)
 _8 = np.uint64(8)
 _29 = np.uint64(29)
-_48 = np.uint64(48)
+_32 = np.uint64(32)
 _56 = np.uint64(56)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW7 = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -212,7 +212,7 @@ def number_words(
     for k in range(count):
         key = keys[k]
         size = sizes[k]
-        slot = (((key ^ np.uint64(size)) * _MIX2) >> _48) & mask
+        slot = (((key ^ np.uint64(size)) * _MIX2) >> _32) & mask
         number = table[slot]
         while number != 0:
             i = number - 1
@@ -262,14 +262,28 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
         r = first + o
         a0, a1, b0, b1 = ref_offsets[r], ref_offsets[r + 1], hyp_offsets[r], hyp_offsets[r + 1]
         before, cut, equal = leading_words(ref, a0, a1, hyp, b0, b1, seps)
+        whole = equal == a1 - a0 and equal == b1 - b0
+        # Runs of separators may differ in length: go on behind them, or words that belong to the
+        # common prefix would be taken for a suffix.
+        while not whole:
+            a0 += cut
+            b0 += cut
+            skipped = a0 + b0
+            while a0 < a1 and ref[a0] == sep:
+                a0 += 1
+            while b0 < b1 and hyp[b0] == sep:
+                b0 += 1
+            if a0 + b0 == skipped:
+                break
+            words, cut, equal = leading_words(ref, a0, a1, hyp, b0, b1, seps)
+            before += words
+            whole = equal == a1 - a0 and equal == b1 - b0
         after = 0
         count_a = 0
         count_b = 0
-        if equal == a1 - a0 and equal == b1 - b0:
+        if whole:
             before += np.int64(equal > cut)
         else:
-            a0 += cut
-            b0 += cut
             after, cut = trailing_words(ref, a0, a1, hyp, b0, b1, seps)
             count_a = split(ref, a0, a1 - cut, seps, a_keys, a_starts, a_sizes)
             count_b = split(hyp, b0, b1 - cut, seps, b_keys, b_starts, b_sizes)

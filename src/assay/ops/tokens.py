@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 SPACE = 0x20
-SEPARATORS = "\x1f\x1e\x1d\x1c\n\t \x00"
+SEPARATORS = "\x1f\x1e\x1d\x1c\n\t\x00"  # not U+0020, by which text is cut
 BYTES = 256
 CODE_POINTS = 1 << 21  # no three- or four-byte sequence decodes to more
 MAX_DENSE = 1 << 21

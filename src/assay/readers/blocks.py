@@ -20,11 +20,12 @@ MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 class Block(NamedTuple):
-    """Bytes of whole records. line: number of the first line, from 1. consumed: bytes of the file
-    read up to the end of this block."""
+    """Bytes of whole records. line: number of the first line, from 1. newlines: how many there
+    are. consumed: bytes of the file read up to the end of this block."""
 
     data: bytes
     line: int
+    newlines: int
     consumed: int
 
 
@@ -60,8 +61,9 @@ def blocks(file: File, cut: Cut = last_line_end) -> Iterator[Block]:
             rest += fresh
             size = cut(rest, end, fail)
             if size:
-                yield Block(rest[:size], line, tell() if tell else total)
-                line += rest.count(b"\n", 0, size)
+                newlines = rest.count(b"\n", 0, size)
+                yield Block(rest[:size], line, newlines, tell() if tell else total)
+                line += newlines
                 rest = rest[size:]
             if len(rest) > RECORD_BYTES:
                 fail(0, f"no record ends within {RECORD_BYTES >> 20} MiB; is a quote left open?")

@@ -29,8 +29,15 @@ RAW = "a TSV file whose quotes are plain characters is --format tsv-raw"
 
 BAD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
-# a quoted cell from its opening quote to its closing one, or to the end of what was read
-QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+("|\Z)')
+QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+
+# The cells of a row as far as they are well quoted. (No group may stand in here: CPython 3.11 gets
+# the span of a group inside a possessive repeat wrong.)
+CELLS = rb"""(?:
+    [^"\n]++
+  | (?<![^END]) "[^"]*+(?:""[^"]*+)*+" (?=[END])   # a quoted cell
+  | (?<=[^END]) "                                  # a quote inside an unquoted cell
+)*+"""
 
 
 def read_delimited(file: File, want: Columns, *, delimiter: str, quoting: bool) -> Iterator[Batch]:
@@ -141,26 +148,27 @@ class _Table:
 
 def _cut_outside_quotes(delimiter: str) -> Cut:
     """Cut after the last newline that is not inside a quoted cell."""
-    ends = delimiter.encode() + b"\r\n"
+    cells = CELLS.replace(b"END", re.escape(delimiter.encode()) + rb"\r\n")
+    row = re.compile(cells, re.VERBOSE)
+    rows = re.compile(rb"(?:%b\n)*+" % cells, re.VERBOSE)
 
     def cut(data: bytes, end: bool, fail: Fail) -> int:
-        newline, stop = -1, 0  # the last newline outside quotes; where the last quoted cell ends
-        at = data.find(b'"')
-        while at >= 0:
-            if at and data[at - 1] not in ends:  # inside an unquoted cell: a character
-                at = data.find(b'"', at + 1)
-                continue
-            newline = max(newline, data.rfind(b"\n", stop, at))
-            cell = QUOTED.match(data, at)
-            assert cell is not None  # data[at] is a quote
-            stop = cell.end()
-            if stop == len(data) and not end:  # open, or its last quote is half of a ""
-                return newline + 1
-            if not cell[1]:
+        if b'"' not in data:
+            return last_line_end(data, end, fail)
+        whole = _end(rows, data, 0)
+        at = _end(row, data, whole)
+        if at < len(data):  # at a quote that opens a cell, but does not close well
+            stop = _end(QUOTED, data, at)
+            if at < stop < len(data):
+                fail(stop, f'text follows a closing quote; write "" for a quote; {RAW}')
+            if at == stop and end:
                 fail(at, f"a quote opens a cell here and never closes; {RAW}")
-            if stop < len(data) and data[stop] not in ends:
-                fail(stop, f'text follows a closing quote; write "" for a quote in a cell; {RAW}')
-            at = data.find(b'"', stop)
-        return len(data) if end else max(newline, data.rfind(b"\n", stop)) + 1
+        return len(data) if end else whole
 
     return cut
+
+
+def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+    """Where the match that begins at `start` ends; `start` if there is none."""
+    found = pattern.match(data, start)
+    return found.end() if found else start

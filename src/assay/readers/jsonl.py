@@ -57,8 +57,8 @@ def _decode(file: File, want: Columns, block: Block, schema: pa.Schema) -> pa.Re
         raise _first_bad(file, want, block, schema) from None
     # One object a line, or rows would not lead back to lines. Counting newlines is cheap, and
     # without blank lines it is enough.
-    newlines = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
-    if rows.num_rows != newlines and rows.num_rows != len(_records(block)):
+    lines = block.newlines + (not block.data.endswith(b"\n"))
+    if rows.num_rows != lines and rows.num_rows != len(_records(block)):
         raise _first_bad(file, want, block, schema)
     for name in want.text:
         if rows.column(name).null_count:

@@ -37,24 +37,27 @@ def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
     want.require(KALDI_COLUMNS, file.name)
     for line, first, consumed in _lines(file):
         place = _place(file, first)
-        # valid UTF-8 before a regular expression reads it
+        # valid UTF-8, before a regular expression reads it
         line = Columns(("line",)).take(pa.RecordBatch.from_arrays([line], ["line"]), place)[0]
-        pair = pc.extract_regex(line, r"^(?P<id>[^ \t]+)(?:[ \t](?P<text>(?s:.*)))?$")
-        if pair.null_count:
-            row = pair.is_null().index(True).as_py()
+        pieces = pc.split_pattern_regex(line, "[ \t]", max_splits=1)  # [id] or [id, text]
+        key = pc.list_element(pieces, 0)
+        text = pc.list_slice(pieces, 1, 2, return_fixed_size_list=True).flatten().fill_null("")
+        if (row := pc.index(key, "").as_py()) >= 0:
             raise DataError(
                 f"{place(row)}: no utterance id; a Kaldi line is 'utt-id words …', "
                 "without leading space"
             )
-        rows = pa.RecordBatch.from_arrays(pair.flatten(), names=KALDI_COLUMNS)
+        rows = pa.RecordBatch.from_arrays([key, text], names=KALDI_COLUMNS)
         yield from sliced(want.take(rows, place), first - 1, consumed)
 
 
 def _lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:
     """(lines as unchecked strings, number of the first one, bytes consumed)."""
     for block in blocks(file):
-        data = block.data.replace(b"\r\n", b"\n").removesuffix(b"\n")
+        data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
         pieces = pc.split_pattern(pa.array([data], pa.binary()), b"\n").flatten()
+        if data.endswith(b"\n"):
+            pieces = pieces[:-1]
         yield pieces.view(pa.string()), block.line, block.consumed
 
 

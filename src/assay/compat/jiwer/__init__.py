@@ -25,12 +25,15 @@ your own transforms        called as ever; only what follows them is fast
 
 Differs
 -------
-pure-Python rapidfuzz      has no divide and conquer, so for pairs of about 2000 x 2000 tokens on
-                           it aligns differently from its own compiled form; we equal the latter
+pure-Python rapidfuzz      (where its extension is missing) does not divide large pairs, so beyond
+                           about 2000 x 2000 tokens its alignments differ from those of its own
+                           compiled form, which are ours
+cost of a first look       an output builds its token lists and alignment when they are read, not
+                           before process_* returns; what is printed, compared, copied or pickled
+                           is the same
 collect_error_counts       its dictionaries can be pickled
-no alignment shared        two threads may read one output; jiwer's is built before it is returned,
-                           ours on first use, once
-texts                      docstrings and --help are our own words
+texts                      docstrings, --help and complaints about options are our own words
+cli                        a function that takes a list of arguments, not an object of click
 private names              `_word2int` and the like do not exist
 """
 

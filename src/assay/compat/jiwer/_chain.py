@@ -12,27 +12,27 @@ from assay.compat.jiwer._lines import joined
 
 __all__ = ["Compose", "each", "is_plain", "plain", "run", "steps_of"]
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Any)
 Step = Callable[[Any], Any]
 
 _METHODS = ("__call__", "process_string", "process_list")
 _PLAIN: dict[type, tuple[Any, ...]] = {}  # class -> its methods as we wrote them
 
 
-def plain(cls: type[T]) -> type[T]:
+def plain(cls: T) -> T:
     """Class decorator: instances may be fused while their methods stay as they are now."""
-    _PLAIN[cls] = tuple(getattr(cls, name, None) for name in _METHODS)
+    _PLAIN[cls] = (cls.__call__, cls.process_string, cls.process_list)
     return cls
 
 
 def is_plain(step: Any) -> bool:
     """Whether `step` does what our class of that name does, no more and no less."""
-    cls = type(step)
+    cls: Any = type(step)
     methods = _PLAIN.get(cls)
     return (
         methods is not None
-        and methods == tuple(getattr(cls, name, None) for name in _METHODS)
-        and step.__dict__.keys().isdisjoint(_METHODS)
+        and methods == (cls.__call__, cls.process_string, cls.process_list)
+        and (not step.__dict__ or step.__dict__.keys().isdisjoint(_METHODS))
     )
 
 

@@ -25,6 +25,14 @@ _SPLIT: dict[Unit, list[Step]] = {
 }
 
 
+class _End(NamedTuple):
+    """The last steps of a chain, as far as the engine can do them."""
+
+    start: int  # the index of the first of them
+    unit: Unit | None  # None: there are none
+    exact: bool  # the same tokens on any text; otherwise only where `_splits_alike`
+
+
 class _Side(NamedTuple):
     value: Any  # what the steps before the tail gave
     tail: Sequence[Step]
@@ -53,12 +61,13 @@ def compare(
     The caller's own transforms run once, the reference's first.
     """
     ref_steps, hyp_steps = map(_chain.steps_of, (reference_transform, hypothesis_transform))
-    ref = _side(reference, ref_steps)
-    if ref.unit and not all(map(_chain.is_plain, hyp_steps)):
+    ref_end, hyp_end = _end(ref_steps), _end(hyp_steps)
+    ref = _side(reference, ref_steps, ref_end)
+    if ref.unit and not all(map(_chain.is_plain, hyp_steps[: hyp_end.start])):
         ref = ref._replace(value=[*ref.value])  # the caller's transform may change its own list
     if ref.unit is None:
         ref = _Side(_tokens(ref, "reference"), (), None)
-    hyp = _side(hypothesis, hyp_steps)
+    hyp = _side(hypothesis, hyp_steps, hyp_end)
     if ref.unit is not None and ref.unit == hyp.unit and len(ref.value) == len(hyp.value):
         result = engine(ref.value, hyp.value, ref.unit)
         return Pairs(result, ref.value, hyp.value, ref.unit)
@@ -82,36 +91,35 @@ def split(sentences: list[str], unit: Unit) -> list[list[str]]:
     return tokens
 
 
-def _side(sentences: Any, steps: list[Step]) -> _Side:
+def _side(sentences: Any, steps: list[Step], end: _End) -> _Side:
     if isinstance(sentences, str):
         sentences = [sentences]
-    start, unit, exact = _tail(steps)
-    value = _chain.run(steps[:start], sentences)
-    tail = steps[start:]
-    if unit and not (isinstance(value, list) and value and _all_strings(value)):
-        unit = None
-    if unit and not exact:
-        unit = unit if _splits_alike(value, unit) else None
-    return _Side(value, tail, unit)
+    value = _chain.run(steps[: end.start], sentences)
+    alike = (
+        end.unit is not None
+        and isinstance(value, list)
+        and value != []
+        and _all_strings(value)
+        and (end.exact or _splits_alike(value, end.unit))
+    )
+    return _Side(value, steps[end.start :], end.unit if alike else None)
 
 
-def _tail(steps: list[Any]) -> tuple[int, Unit | None, bool]:
-    """Where the steps begin that the engine does itself, its unit, and whether it does the same
-    on any text or only where `_splits_alike`."""
+def _end(steps: list[Any]) -> _End:
     at = len(steps) - 1
     if at < 0 or not _chain.is_plain(steps[at]):
-        return len(steps), None, False
+        return _End(len(steps), None, False)
     last = steps[at]
     if type(last) is tr.ReduceToListOfListOfWords and last.word_delimiter == " ":
         while at and _is(steps[at - 1], tr.Strip, tr.RemoveMultipleSpaces):
             at -= 1
         kinds = {type(step) for step in steps[at:-1]}
-        return at, "word", kinds == {tr.Strip, tr.RemoveMultipleSpaces}  # in either order
+        return _End(at, "word", kinds == {tr.Strip, tr.RemoveMultipleSpaces})
     if type(last) is tr.ReduceToListOfListOfChars:
         while at and _is(steps[at - 1], tr.Strip):
             at -= 1
-        return at, "char", at < len(steps) - 1
-    return len(steps), None, False
+        return _End(at, "char", at < len(steps) - 1)
+    return _End(len(steps), None, False)
 
 
 def _is(step: Any, *classes: type) -> bool:

@@ -1,0 +1,191 @@
+"""The cases as a table: what is compared, at which size, over which floor, and what must be met."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import processes
+import text
+from gate import Work
+from timing import StopRule
+
+__all__ = ["CASES", "Case", "Goal"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure to reach. kind:
+
+    faster       a peer's time over ours, at least `bound`
+    over_floor   our time over the floor's, at most
+    above_floor  our seconds less the floor's, at most
+    seconds      ours, at most
+    memory       MiB at our peak, less than
+    """
+
+    kind: str
+    bound: float
+    aim: float | None = None
+    peer: str | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """build(n) makes the work for n items: `size` in full, `quick` with --quick, `warm` before
+    memory is measured. A goal that holds for the full size only is not judged with --quick."""
+
+    name: str
+    what: str
+    build: Callable[[int], Work]
+    floor: str
+    goals: tuple[Goal, ...]
+    size: int = 20_000
+    quick: int = 4_000
+    warm: int = 64
+    tolerance: float = 0.0
+    full: StopRule = StopRule()
+    quick_rule: StopRule = StopRule(min_rounds=3, budget_s=2.0, slice_s=0.05)
+    size_matters: bool = False
+
+
+LISTS = "join and encode both lists, read the bytes once"
+COLUMNS = "read the columns' buffers once"
+FEW_RUNS = {
+    "full": StopRule(min_rounds=5, max_rounds=9, budget_s=30.0),
+    "quick_rule": StopRule(min_rounds=2, max_rounds=2),
+}
+
+CASES = [
+    Case(
+        "count_words",
+        "S/D/I/H of words, lists of str",
+        text.count_words,
+        LISTS,
+        (Goal("faster", 80, 150, "jiwer.wer"),),
+    ),
+    Case(
+        "count_words_arrow",
+        "the same from Arrow string columns; jiwer from lists",
+        text.count_words_arrow,
+        COLUMNS,
+        (Goal("faster", 120, 250, "jiwer.wer"),),
+    ),
+    Case(
+        "cer",
+        "character error rate, lists of str",
+        text.cer,
+        LISTS,
+        (Goal("faster", 100, 200, "jiwer.cer"),),
+    ),
+    Case(
+        "count_chars",
+        "S/D/I/H of characters, lists of str",
+        text.count_chars,
+        LISTS,
+        (Goal("faster", 60, 120, "jiwer.cer"),),
+    ),
+    Case(
+        "align",
+        "full alignments of words as arrays, lists of str",
+        text.align,
+        LISTS,
+        (Goal("faster", 50, 100, "jiwer.process_words"),),
+    ),
+    Case(
+        "char_distance",
+        "one character distance a pair, lists of str",
+        text.char_distance,
+        LISTS,
+        (Goal("faster", 2, 4, "rapidfuzz cpdist"),),
+    ),
+    Case(
+        "long_counts",
+        "S/D/I/H of one pair of 100,000 words; peers from lists split before",
+        text.long_counts,
+        LISTS,
+        (
+            Goal("faster", 1, 3, "rapidfuzz opcodes, words"),
+            Goal("faster", 1, 3, "rapidfuzz opcodes, ids"),
+            Goal("memory", 200),
+        ),
+        size=100_000,
+        quick=20_000,
+        warm=3_000,
+    ),
+    Case(
+        "long_rate",
+        "WER of one pair of 100,000 words; peers from lists split before",
+        text.long_rate,
+        LISTS,
+        (
+            Goal("faster", 1, 3, "rapidfuzz distance, words"),
+            Goal("faster", 1, 3, "rapidfuzz distance, ids"),
+            Goal("memory", 200),
+        ),
+        size=100_000,
+        quick=20_000,
+        warm=3_000,
+    ),
+    Case(
+        "short_call",
+        "S/D/I/H of 16 pairs, a training step's worth",
+        text.count_words,
+        LISTS,
+        (Goal("faster", 5, 15, "jiwer.wer"),),
+        size=16,
+        quick=16,
+        warm=8,
+    ),
+    Case(
+        "compat_jiwer",
+        "assay.compat.jiwer.wer, lists of str",
+        text.jiwer_import,
+        LISTS,
+        (Goal("faster", 80, 150, "jiwer.wer"),),
+    ),
+    Case(
+        "normalise_ascii",
+        "pack and normalise `basic`, ASCII",
+        text.normalise_ascii,
+        "join and encode the list, read the bytes once",
+        (Goal("faster", 20, None, "Python regex"),),
+    ),
+    Case(
+        "normalise_unicode",
+        "pack and normalise `basic`, accents and typographic marks",
+        text.normalise_unicode,
+        "join and encode the list, read the bytes once",
+        (Goal("faster", 20, None, "Python regex"),),
+    ),
+    Case(
+        "parquet_cli",
+        "words of a Parquet file, `assay score transcripts --json`; checked against count_words",
+        processes.parquet_cli,
+        "CPU seconds of decoding both columns and of the kernel, over the cores",
+        (Goal("over_floor", 1.15), Goal("memory", 1024)),
+        size=5_000_000,
+        quick=200_000,
+        full=StopRule(min_rounds=3, max_rounds=5, budget_s=60.0),
+        quick_rule=StopRule(min_rounds=1, max_rounds=1),
+        size_matters=True,
+    ),
+    Case(
+        "cold_start",
+        "process start to first result, nothing compiled before",
+        processes.cold_start,
+        "the same for a trivial kernel",
+        (Goal("seconds", 5, 3),),
+        size=1,
+        quick=1,
+        **FEW_RUNS,
+    ),
+    Case(
+        "cached_start",
+        "process start to first result, kernels cached",
+        processes.cached_start,
+        "the same for a trivial kernel",
+        (Goal("above_floor", 0.2, 0.1),),
+        size=1,
+        quick=1,
+        **FEW_RUNS,
+    ),
+]

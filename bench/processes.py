@@ -1,0 +1,157 @@
+"""Cases that are whole processes: start to first result, and a file through the command line."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from corpus import parquet
+from gate import Contender, Took, Work
+
+__all__ = ["cached_start", "cold_start", "parquet_cli"]
+
+HERE = Path(__file__).parent
+
+FIRST_RESULT = """
+import assay
+counts = assay.count_words(["the cat sat"], ["the bat sat down"])
+print([counts.hits, counts.substitutions, counts.deletions, counts.insertions])
+"""
+FIRST_TRUTH = {"counts": [2, 1, 0, 1]}
+TRIVIAL = """
+import numba
+@numba.njit(cache=True)
+def add_one(x):
+    return x + 1
+print([add_one(1)])
+"""
+
+
+def spawn(command: list[str], **environment: str) -> Took:
+    """Run a command: its seconds, standard output and peak bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        launch = [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(report)]
+        done = subprocess.run(
+            [*launch, *command],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise RuntimeError(f"exit code {done.returncode}: {last}")
+        measured = json.loads(report.read_text())
+    return Took(measured["seconds"], done.stdout, measured["peak_bytes"])
+
+
+class _Scripts:
+    """The start-up scripts as files (Numba caches only those), and a cache for their kernels."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="assay-bench-")
+        self.cache = Path(self._folder.name, "cache")
+        for name, text in (("first", FIRST_RESULT), ("trivial", TRIVIAL)):
+            Path(self._folder.name, f"{name}.py").write_text(text)
+
+    def run(self, name: str, *, cold: bool) -> Took:
+        if cold:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        script = str(Path(self._folder.name, f"{name}.py"))
+        return spawn([sys.executable, script], NUMBA_CACHE_DIR=str(self.cache))
+
+
+def _start(*, cold: bool) -> Work:
+    scripts = _Scripts()
+    return Work(
+        ours=lambda: Contender(
+            lambda: scripts.run("first", cold=cold),
+            lambda took: {"counts": json.loads(took.result)},
+        ),
+        truth=lambda: FIRST_TRUTH,
+        floor=lambda: scripts.run("trivial", cold=cold),
+    )
+
+
+def cold_start(n: int) -> Work:
+    return _start(cold=True)
+
+
+def cached_start(n: int) -> Work:
+    return _start(cold=False)
+
+
+def parquet_cli(n: int) -> Work:
+    from assay.ops.jit import thread_count
+
+    path = parquet(n, HERE / "data")
+    counted: list[Mapping[str, Any]] = []
+
+    def floor() -> Took:
+        took = spawn([sys.executable, str(HERE / "processes.py"), str(path)], ASSAY_THREADS="1")
+        counted.append(json.loads(took.result))
+        return Took(counted[-1]["cpu_s"] / thread_count(), took.result)
+
+    def truth() -> Mapping[str, Any]:
+        if not counted:
+            floor()
+        return {name: counted[0][name] for name in ("wer", "counts")}
+
+    command = "-m assay.cli score transcripts --unit word --json".split()
+    columns = "--reference text --hypothesis pred".split()
+    return Work(
+        ours=lambda: Contender(
+            lambda: spawn([sys.executable, *command, *columns, str(path)]),
+            lambda took: _scores(json.loads(took.result)),
+        ),
+        truth=truth,
+        floor=floor,
+    )
+
+
+def _scores(printed: Any) -> Mapping[str, Any]:
+    """The rate and the counts in what `assay score --json` prints."""
+    rows = printed["scores"] if isinstance(printed, dict) else printed
+    value = {row["name"]: row["value"] for row in rows if not row.get("tags")}
+    kinds = ("hits", "substitutions", "deletions", "insertions")
+    return {"wer": value["wer"], "counts": [value[kind] for kind in kinds]}
+
+
+def _decode_and_count(path: str) -> None:
+    """Print the CPU seconds of decoding both columns and of the kernel, and what was counted."""
+    import assay
+    import pyarrow.parquet as pq
+
+    assay.count_words(["warm up"], ["warmed up"])
+    total: Any = 0
+    kernel_s = 0.0
+    start = time.process_time()
+    batches = pq.ParquetFile(path).iter_batches(columns=["text", "pred"], use_threads=False)
+    for batch in batches:
+        before = time.process_time()
+        total = assay.count_words(*batch.columns) + total
+        kernel_s += time.process_time() - before
+    cpu_s = time.process_time() - start
+    counts = [total.hits, total.substitutions, total.deletions, total.insertions]
+    print(
+        json.dumps(
+            {
+                "cpu_s": cpu_s,
+                "decode_s": cpu_s - kernel_s,
+                "kernel_s": kernel_s,
+                "wer": total.wer,
+                "counts": counts,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    _decode_and_count(sys.argv[1])

@@ -1,0 +1,316 @@
+"""Transcripts: what is timed against jiwer and rapidfuzz, and what it is checked against.
+
+Data are made once a case; contenders import what they need when they are asked for, so that the
+process that measures a peer's memory loads only that peer.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from corpus import corpus, document, written_text
+from gate import Contender, Work
+
+Peer = Callable[[list[str], list[str]], Contender]
+
+
+# -- truths and floors -----------------------------------------------------------------------------
+
+
+@cache
+def _pairs(n: int) -> tuple[list[str], list[str]]:
+    return corpus(n).lists()
+
+
+def _counts(output: Any) -> list[int]:
+    return [output.hits, output.substitutions, output.deletions, output.insertions]
+
+
+@cache
+def _words_truth(n: int) -> Mapping[str, Any]:
+    import jiwer
+
+    output = jiwer.process_words(*_pairs(n))
+    chunks = [chunk for chunks in output.alignments for chunk in chunks]
+    kinds = {"equal": 0, "substitute": 1, "delete": 2, "insert": 3}
+    return {
+        "rate": output.wer,
+        "counts": _counts(output),
+        "kind": [kinds[c.type] for c in chunks],
+        "spans": [
+            (c.ref_start_idx, c.ref_end_idx, c.hyp_start_idx, c.hyp_end_idx) for c in chunks
+        ],
+        "offsets": np.cumsum([0, *map(len, output.alignments)]),
+    }
+
+
+@cache
+def _chars_truth(n: int) -> Mapping[str, Any]:
+    import jiwer
+
+    output = jiwer.process_characters(*_pairs(n))
+    return {"rate": output.cer, "counts": _counts(output)}
+
+
+def read_bytes(*buffers: Any) -> int:
+    """Read every byte once: the sum of 64-bit words."""
+    arrays = [np.frombuffer(buffer, np.uint8) for buffer in buffers if buffer is not None]
+    return sum(int(a[: a.size // 8 * 8].view(np.uint64).sum()) for a in arrays)
+
+
+def read_lists(*sides: list[str]) -> int:
+    return read_bytes(*("".join(side).encode() for side in sides))
+
+
+# -- ours and peers --------------------------------------------------------------------------------
+
+
+def _ours(
+    name: str, read: Callable[[Any], Mapping[str, Any]], ref: Any, hyp: Any
+) -> Callable[[], Contender]:
+    def make() -> Contender:
+        import assay
+
+        function = getattr(assay, name)
+        return Contender(lambda: function(ref, hyp), read)
+
+    return make
+
+
+def _rate(value: float) -> Mapping[str, Any]:
+    return {"rate": value}
+
+
+def _rate_and_counts(state: Any) -> Mapping[str, Any]:
+    return {"rate": state.error_rate, "counts": _counts(state)}
+
+
+def _jiwer(name: str, ref: list[str], hyp: list[str]) -> Callable[[], Contender]:
+    def make() -> Contender:
+        import jiwer
+
+        function = getattr(jiwer, name)
+        read = _rate if name in ("wer", "cer") else lambda output: {"counts": _counts(output)}
+        return Contender(lambda: function(ref, hyp), read)
+
+    return make
+
+
+def _of_lists(
+    name: str,
+    read: Callable[[Any], Mapping[str, Any]],
+    truth: Callable[[int], Mapping[str, Any]],
+    peer: str,
+) -> Callable[[int], Work]:
+    def build(n: int) -> Work:
+        ref, hyp = _pairs(n)
+        return Work(
+            ours=_ours(name, read, ref, hyp),
+            peers={f"jiwer.{peer}": _jiwer(peer, ref, hyp)},
+            truth=lambda: truth(n),
+            floor=lambda: read_lists(ref, hyp),
+        )
+
+    return build
+
+
+count_words = _of_lists("count_words", _rate_and_counts, _words_truth, "wer")
+cer = _of_lists("cer", _rate, _chars_truth, "cer")
+count_chars = _of_lists("count_chars", _rate_and_counts, _chars_truth, "cer")
+
+
+def _alignment(found: Any) -> Mapping[str, Any]:
+    spans = np.stack([found.ref_start, found.ref_end, found.hyp_start, found.hyp_end], axis=1)
+    return {"kind": found.kind, "spans": spans, "offsets": found.offsets}
+
+
+align = _of_lists("align", _alignment, _words_truth, "process_words")
+
+
+def count_words_arrow(n: int) -> Work:
+    ref, hyp = corpus(n).columns()
+    return Work(
+        ours=_ours("count_words", _rate_and_counts, ref, hyp),
+        peers={"jiwer.wer": _jiwer("wer", *_pairs(n))},
+        truth=lambda: _words_truth(n),
+        floor=lambda: read_bytes(*ref.buffers()[1:], *hyp.buffers()[1:]),
+    )
+
+
+def jiwer_import(n: int) -> Work:
+    ref, hyp = _pairs(n)
+
+    def ours() -> Contender:
+        from assay.compat import jiwer
+
+        return Contender(lambda: jiwer.wer(ref, hyp), _rate)
+
+    return Work(
+        ours=ours,
+        peers={"jiwer.wer": _jiwer("wer", ref, hyp)},
+        truth=lambda: _words_truth(n),
+        floor=lambda: read_lists(ref, hyp),
+    )
+
+
+def char_distance(n: int) -> Work:
+    """What assay.cer computes, before its sum: one distance a pair."""
+    ref, hyp = _pairs(n)
+
+    def ours() -> Contender:
+        from assay.metrics._pairs import open_pairs
+        from assay.ops.edit import DISTANCE, compare_blocks
+
+        def run() -> Any:
+            pairs = open_pairs(ref, hyp, "char", "none", None, None)
+            return compare_blocks(pairs.blocks(), DISTANCE).distance
+
+        return Contender(run, _distances)
+
+    def cpdist() -> Contender:
+        from rapidfuzz.distance import Levenshtein
+        from rapidfuzz.process import cpdist
+
+        return Contender(
+            lambda: cpdist(ref, hyp, scorer=Levenshtein.distance, workers=-1), _distances
+        )
+
+    def truth() -> Mapping[str, Any]:
+        from rapidfuzz.distance import Levenshtein
+
+        return {"distance": [*map(Levenshtein.distance, ref, hyp)]}
+
+    return Work(
+        ours=ours,
+        peers={"rapidfuzz cpdist": cpdist},
+        truth=truth,
+        floor=lambda: read_lists(ref, hyp),
+    )
+
+
+def _distances(found: Any) -> Mapping[str, Any]:
+    return {"distance": np.asarray(found)}
+
+
+def _rapidfuzz(name: str, ref: Any, hyp: Any) -> Callable[[], Contender]:
+    def make() -> Contender:
+        from rapidfuzz.distance import Levenshtein
+
+        function = getattr(Levenshtein, name)
+        return Contender(lambda: function(ref, hyp), _edits if name == "opcodes" else _distances)
+
+    return make
+
+
+def _edits(opcodes: Any) -> Mapping[str, Any]:
+    sizes = dict.fromkeys(("equal", "replace", "delete", "insert"), 0)
+    for tag, a, b, c, d in opcodes:
+        sizes[tag] += max(b - a, d - c)
+    return {"counts": [*sizes.values()]}
+
+
+def _long_pair(
+    name: str, read: Callable[[Any], Mapping[str, Any]], peer: str
+) -> Callable[[int], Work]:
+    """Peers get words, or their numbers, in lists that are made before the clock starts."""
+
+    def build(n: int) -> Work:
+        pair = document(n)
+        ref, hyp = pair.lists()
+        words = ref[0].split(" "), hyp[0].split(" ")
+        ids = pair.ref_ids.tolist(), pair.hyp_ids.tolist()
+
+        def truth() -> Mapping[str, Any]:
+            counts = _edits(_rapidfuzz("opcodes", *words)().run())["counts"]
+            return {
+                "counts": counts,
+                "distance": sum(counts[1:]),
+                "rate": sum(counts[1:]) / len(words[0]),
+            }
+
+        return Work(
+            ours=_ours(name, read, ref, hyp),
+            peers={
+                f"rapidfuzz {peer}, words": _rapidfuzz(peer, *words),
+                f"rapidfuzz {peer}, ids": _rapidfuzz(peer, *ids),
+            },
+            truth=truth,
+            floor=lambda: read_lists(ref, hyp),
+        )
+
+    return build
+
+
+long_counts = _long_pair("count_words", _rate_and_counts, "opcodes")
+long_rate = _long_pair("wer", _rate, "distance")
+
+
+# -- normalisers -----------------------------------------------------------------------------------
+
+_LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+_PUNCTUATION = re.compile(r"[^\w\s']|_")
+_WHITE_SPACE = re.compile(r"\s+")
+
+
+def regex_basic(text: str) -> str:
+    """The normaliser `basic` as it is usually written; without combining marks, the same."""
+    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
+    text = _PUNCTUATION.sub(" ", _LONE_APOSTROPHE.sub(" ", text))
+    return _WHITE_SPACE.sub(" ", text).strip()
+
+
+def _normalise(*, accents: bool) -> Callable[[int], Work]:
+    def build(n: int) -> Work:
+        texts = written_text(_pairs(n)[0], accents=accents)
+
+        def ours() -> Contender:
+            from assay.ops.normalise import basic
+            from assay.ops.tokens import pack
+
+            return Contender(lambda: basic(pack(texts)), _bytes)
+
+        def regex() -> Contender:
+            return Contender(lambda: [*map(regex_basic, texts)], _bytes)
+
+        def slow_twin() -> Mapping[str, Any]:
+            return _bytes([_by_category(text) for text in texts])
+
+        return Work(
+            ours=ours,
+            peers={"Python regex": regex},
+            truth=slow_twin,
+            floor=lambda: read_lists(texts),
+        )
+
+    return build
+
+
+normalise_ascii = _normalise(accents=False)
+normalise_unicode = _normalise(accents=True)
+
+
+def _bytes(found: Any) -> Mapping[str, Any]:
+    """Normalised text, packed or a list of str, as bytes and offsets."""
+    if isinstance(found, list):
+        rows = [text.encode() for text in found]
+        values = np.frombuffer(b"".join(rows), np.uint8)
+        return {"text": values, "offsets": np.cumsum([0, *map(len, rows)])}
+    return {"text": found.values[: found.offsets[-1]], "offsets": found.offsets}
+
+
+def _by_category(text: str) -> str:
+    """The rule of `basic`, one character at a time."""
+    text = unicodedata.normalize("NFKC", text).lower()
+
+    def stays(at: int) -> bool:
+        inside = 0 <= at < len(text)
+        return inside and unicodedata.category(text[at])[0] not in "PS" and not text[at].isspace()
+
+    out = [
+        c if stays(at) else "'" if c in "'\u2019" and stays(at - 1) and stays(at + 1) else " "
+        for at, c in enumerate(text)
+    ]
+    return " ".join("".join(out).split())

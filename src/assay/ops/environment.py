@@ -1,0 +1,72 @@
+"""Facts about this machine and installation, and compiling the kernels ahead of use."""
+
+import importlib
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+from assay.core.threads import thread_count
+
+__all__ = ["describe", "warm_kernels"]
+
+PACKAGES = ("assay", "numpy", "numba", "llvmlite", "scipy", "pyarrow", "torch", "triton", "jiwer")
+
+
+def describe() -> dict[str, str]:
+    """What a bug report needs, as name -> value."""
+    return {
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": f"{os.cpu_count()}, threads used by assay: {thread_count()}",
+        **{name: _version(name) for name in PACKAGES},
+        "kernel cache": _kernel_cache(),
+        "native module": _native(),
+    }
+
+
+def warm_kernels() -> float:
+    """Compile every kernel (or load it from the cache); returns the seconds that took."""
+    from assay.metrics.words import align, count_chars, count_words
+
+    start = time.perf_counter()
+    for normalise in ("none", "basic"):
+        count_words(["a b", "\\u3000c"], ["a c", "d"], normalise=normalise)
+    count_chars(["ab"], ["b"])
+    count_chars(["é"], ["e"])
+    long = list(range(5000))
+    align([long], [[*long[2500:], *long[:2500]]])
+    return time.perf_counter() - start
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _kernel_cache() -> str:
+    from assay.ops import _edit_kernels
+
+    cache: Any = getattr(_edit_kernels.symbol_pairs, "_cache", None)
+    path = getattr(cache, "cache_path", None)
+    return path or "none can be written; kernels are compiled in every process"
+
+
+def _native() -> str:
+    try:
+        native = importlib.import_module("assay._native")
+    except ModuleNotFoundError:
+        return (
+            "not built: no C++ compiler or Python headers at install time; "
+            "reinstall with ASSAY_REQUIRE_NATIVE=1 to see the error"
+        )
+    except ImportError as error:
+        return f"cannot be loaded: {error}"
+    driver = native.cuda_driver()
+    if not driver.available:
+        return f"loaded; CUDA driver: {driver.reason}"
+    return f"loaded; CUDA driver {driver.version}, {driver.devices} device(s)"
