@@ -1,11 +1,12 @@
 """Transcripts made by rule, the same for a seed on every machine.
 
-A vocabulary of 9,000 words, the fifty commonest of English and words built from syllables, the
-longer the rarer; frequencies follow Zipf's law with exponent 1. References are drawn from it; hypotheses are
-references with word errors. Errors fall on every word alike, so few pairs are free of them, as
-with a recogniser that is not very good: pairs that are equal would be compared faster.
+A vocabulary of 9,000 words, the commonest of English and words built from syllables, the longer
+the rarer; frequencies follow Zipf's law with exponent 1. References are drawn from it; hypotheses
+are references with word errors. Errors fall on every word alike, so few pairs are free of them:
+pairs that are equal would be compared faster.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,11 +23,11 @@ _COMMON = (
     "the of and to a in is it you that he was for on are with as his they be at one have this from"
     " or had by but not what all were we when your can said there use an each which she do how"
     " their if will up"
-).split()
-_ONSETS = "b c ch d f fl g gr h j k l m n p pl pr qu r s sh sl st t th tr v w".split()
-_VOWELS = "a a a e e e e i i o o u ea ee ou ai".split()
-_CODAS = [""] * 6 + "n r s t l d m ck nd st ng ll".split()
-_ENDINGS = [""] * 8 + "s ed ing er ly".split()
+)
+_ONSETS = "b c ch d f fl g gr h j k l m n p pl pr qu r s sh sl st t th tr v w"
+_VOWELS = "a a a e e e e i i o o u ea ee ou ai"
+_CODAS = "n r s t l d m ck nd st ng ll"  # half of the syllables have one
+_ENDINGS = "s ed ing er ly"  # half of the longer words
 # words of 1, 2, 3, 4 syllables among the types; the rest of their length is chance
 _SYLLABLES = [0.15, 0.50, 0.28, 0.07]
 
@@ -68,14 +69,17 @@ def word_table() -> list[str]:
     """The vocabulary by falling frequency; word WORDS + i looks like word i."""
     rng = np.random.default_rng(20)
 
-    def pick(parts: list[str]) -> str:
-        return parts[rng.integers(len(parts))]
+    def pick(parts: str, chance: float = 1.0) -> str:
+        words = parts.split()
+        return words[rng.integers(len(words))] if rng.random() < chance else ""
 
-    found = {word: float(rank - len(_COMMON)) for rank, word in enumerate(_COMMON, -9)}
+    common = _COMMON.split()
+    found = {word: float(rank - len(common) - 9) for rank, word in enumerate(common)}
     while len(found) < WORDS:
         syllables = 1 + int(rng.choice(4, p=_SYLLABLES))
-        word = "".join(pick(_ONSETS) + pick(_VOWELS) + pick(_CODAS) for _ in range(syllables))
-        word = word[rng.integers(2) :] + pick(_ENDINGS) * (syllables > 1)
+        parts = [pick(_ONSETS) + pick(_VOWELS) + pick(_CODAS, 0.5) for _ in range(syllables)]
+        word = "".join(parts)[rng.integers(2) :] + pick(_ENDINGS, 0.5 * (syllables > 1))
+        # The longer the rarer, with exceptions.
         found.setdefault(word, len(word) + rng.normal(0.0, 2.6))
     words = sorted(found, key=found.__getitem__)
     return words + [_misheard(word, rng) for word in words]
@@ -145,15 +149,18 @@ def written_text(texts: list[str], seed: int = 0, accents: bool = True) -> list[
 
 
 def parquet(n: int, folder: Path, rows_per_part: int = 100_000) -> Path:
-    """A Parquet file of n pairs, columns text and pred; written once, then found again."""
+    """A Parquet file of n pairs, columns text and pred; written once, then found again.
+
+    The name holds a digest of this file: other rules make another file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = folder / f"pairs-{n}.parquet"
+    rules = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    path = folder / f"pairs-{n}-{rules}.parquet"
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ".gitignore").write_text("*\n")
     unfinished = path.with_suffix(".unfinished")
     schema = pa.schema([("id", pa.int64()), ("text", pa.string()), ("pred", pa.string())])
     with pq.ParquetWriter(unfinished, schema) as writer:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Contender", "Took", "Wrong", "Work", "largest_error"]
+__all__ = ["Contender", "Took", "Work", "Wrong", "largest_error"]
 
 
 class Took(NamedTuple):
@@ -47,15 +47,14 @@ def largest_error(found: Mapping[str, Any], truth: Mapping[str, Any], tolerance:
         raise Wrong(f"gives {sorted(found)}, checked are {sorted(truth)}")
     worst = 0.0
     for name, value in found.items():
-        got, want = np.asarray(value), np.asarray(truth[name])
+        got, want = np.atleast_1d(value), np.atleast_1d(truth[name])
         if got.shape != want.shape:
             raise Wrong(f"{name} has shape {got.shape}, not {want.shape}")
         if not got.size:
             continue
-        with np.errstate(invalid="ignore"):
-            differ = np.abs(got.astype(np.float64) - want.astype(np.float64))
-        differ[...] = np.where(got == want, 0.0, differ)  # also for infinities
-        differ = np.where(np.isnan(differ), np.inf, differ)
+        with np.errstate(invalid="ignore"):  # infinities that are equal
+            gap = np.abs(got.astype(np.float64) - want.astype(np.float64))
+        differ = np.where(got == want, 0.0, np.where(np.isnan(gap), np.inf, gap))
         error = float(differ.max())
         if error > tolerance:
             at = int(np.argmax(differ))

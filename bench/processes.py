@@ -89,9 +89,9 @@ def cached_start(n: int) -> Work:
 
 
 def parquet_cli(n: int) -> Work:
-    from assay.ops.jit import thread_count
+    from assay.core.threads import thread_count
 
-    path = parquet(n, HERE / "data")
+    path = parquet(n, HERE.parent / "build" / "bench")
     counted: list[Mapping[str, Any]] = []
 
     def floor() -> Took:
@@ -104,11 +104,11 @@ def parquet_cli(n: int) -> Work:
             floor()
         return {name: counted[0][name] for name in ("wer", "counts")}
 
-    command = "-m assay.cli score transcripts --unit word --json".split()
-    columns = "--reference text --hypothesis pred".split()
+    command = [sys.executable, "-m", "assay.cli", "score", "transcripts", str(path), "--json"]
+    command += ["--reference", "text", "--hypothesis", "pred", "--unit", "word"]
     return Work(
         ours=lambda: Contender(
-            lambda: spawn([sys.executable, *command, *columns, str(path)]),
+            lambda: spawn(command),
             lambda took: _scores(json.loads(took.result)),
         ),
         truth=truth,
@@ -126,8 +126,9 @@ def _scores(printed: Any) -> Mapping[str, Any]:
 
 def _decode_and_count(path: str) -> None:
     """Print the CPU seconds of decoding both columns and of the kernel, and what was counted."""
-    import assay
     import pyarrow.parquet as pq
+
+    import assay
 
     assay.count_words(["warm up"], ["warmed up"])
     total: Any = 0
@@ -136,7 +137,7 @@ def _decode_and_count(path: str) -> None:
     batches = pq.ParquetFile(path).iter_batches(columns=["text", "pred"], use_threads=False)
     for batch in batches:
         before = time.process_time()
-        total = assay.count_words(*batch.columns) + total
+        total = total + assay.count_words(*batch.columns)
         kernel_s += time.process_time() - before
     cpu_s = time.process_time() - start
     counts = [total.hits, total.substitutions, total.deletions, total.insertions]

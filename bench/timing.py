@@ -80,12 +80,17 @@ def interleave(
 ) -> dict[str, Times]:
     """Time the contenders in turns until the rule says stop. Each has been called before."""
     times = {name: Times() for name in contenders}
+    gc.collect()
+    gc.freeze()  # inputs and truths are not looked through again at each collection
     started = clock()
     order = list(contenders)
-    while not rule.done(times, clock() - started):
-        for name in order:
-            _slice(contenders[name], times[name], rule.slice_s, clock)
-        order.append(order.pop(0))  # nobody always follows the same neighbour
+    try:
+        while not rule.done(times, clock() - started):
+            for name in order:
+                _slice(contenders[name], times[name], rule.slice_s, clock)
+            order.append(order.pop(0))  # nobody always follows the same neighbour
+    finally:
+        gc.unfreeze()
     return times
 
 
@@ -94,7 +99,7 @@ def _slice(
 ) -> None:
     gc.collect()  # nobody pays for another's garbage
     calls: list[float] = []
-    while sum(calls) < slice_s:
+    while not calls or sum(calls) < slice_s:
         start = clock()
         result = run()
         seconds = clock() - start

@@ -14,6 +14,7 @@ import pytest
 from assay.core.errors import DataError, InputError, MissingDependency
 from assay.core.protocols import Source
 from assay.readers import FORMATS, read
+from assay.readers.files import File
 from readers_kit import rows
 
 fsspec = pytest.importorskip("fsspec")
@@ -30,7 +31,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    "a b|a:b|a?b|[a]b|*|a%20b|ü#|s3:__x|a::b|~x|-|a\nb|$HOME".split("|"),
+    ["a b", "a:b", "a?b", "[a]b", "*", "a%20b", "ü#", "s3:__x", "a::b", "~x", "-", "a\nb", "$HOME"],
 )
 def test_a_path_that_exists_is_that_file(folder, monkeypatch, name):
     name += ".jsonl"
@@ -104,9 +105,22 @@ def test_parquet_and_gzip_behind_a_url(tmp_path, url):
     fsspec.filesystem("memory").store.clear()
 
 
+def test_a_query_is_no_part_of_the_name():
+    file = File("u", "https://host/a.JSONL.gz?token=a.b", None)
+    assert (file.extension, file.codec) == (".jsonl", "gzip")
+    assert File("u", "/tmp/x?.csv", None).extension == ".csv"
+    assert File("u", "/tmp/x.gz/text", None).extension == ""
+
+
 def test_a_percent_escape_in_a_url(folder):
     (folder / "a b.jsonl").write_bytes(LINE % b"space")
     assert rows(f"file://{folder}/a%20b.jsonl", "a") == [("space",)]
+
+
+def test_urls_that_need_no_fsspec(folder, monkeypatch):
+    monkeypatch.setattr("assay.readers.files.require", None)
+    (folder / "[a] b.jsonl").write_bytes(LINE % b"odd")
+    assert rows(f"file://{folder}/[a] b.jsonl", "a") == [("odd",)]
 
 
 def test_urls_nobody_can_open(monkeypatch):
@@ -238,6 +252,16 @@ def test_a_source_is_a_source(folder):
     source: Source = read(folder / "a.jsonl", "a")
     for part in source.parts():
         assert sum(batch.rows.num_rows for batch in source.batches(part)) == 1
+
+
+def test_what_messages_call_a_source(folder):
+    a, b = folder / "a.jsonl", folder / "b.jsonl"
+    (folder / "r.txt").write_text("x\n")
+    assert str(read(a)) == str(a)
+    assert str(read(folder / "*.jsonl")) == f"{a} and 2 more"
+    assert str(read([a, b], key="id")) == f"{a} and {b}"
+    assert str(read([folder / "r.txt"] * 2)) == f"{folder / 'r.txt'} and {folder / 'r.txt'}"
+    assert str(read(TABLE)) == "table"
 
 
 def test_a_reader_left_halfway_closes_its_file(folder):

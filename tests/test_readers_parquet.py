@@ -57,10 +57,15 @@ def test_round_trip(tmp_path_factory, pairs, kind, group, dictionary):
     ],
 )  # fmt: skip
 def test_text_comes_as_string_or_large_string(write, kind):
-    values = pa.array(["x", "", "x"]).cast(kind)
-    (batch,) = read(write({"a": values}), "a")
-    assert batch.schema.types[0] in (pa.string(), pa.large_string())
-    assert batch["a"].to_pylist() == ["x", "", "x"]
+    table = pa.table({"a": pa.array(["x", "", "x"]).cast(kind)})
+    try:
+        sources = [table, write(table)]
+    except pa.ArrowNotImplementedError:  # a string_view, before pyarrow 21
+        sources = [table]
+    for source in sources:
+        (batch,) = read(source, "a")
+        assert batch.schema.types[0] in (pa.string(), pa.large_string())
+        assert batch["a"].to_pylist() == ["x", "", "x"]
 
 
 def test_kept_columns_keep_their_type(write):
@@ -119,23 +124,24 @@ def test_batches_are_bounded_in_bytes(write, repeated):
     assert sum(batch.rows.num_rows for batch in batches) == 2000
 
 
-MEMORY = """
-import resource, sys
+PEAK = """
+import sys
+import pyarrow
 from assay.readers import read
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 total = sum(batch.nbytes for batch in read(sys.argv[1], ["a", "b"]))
-print(total, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(total, pyarrow.default_memory_pool().max_memory())
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
-def test_one_large_row_group_is_not_held_in_memory(write):
-    words = pa.array([f"{i * 7919 % 1000003:x}" * 24 for i in range(300_000)])
-    path = write({"a": words, "b": words}, row_group_size=300_000, compression="none")
-    run = [sys.executable, "-c", MEMORY, str(path)]
-    total, held = map(int, subprocess.check_output(run, text=True).split())
-    assert total > 60e6
-    assert held < 0.9 * total
+@pytest.mark.parametrize("repeated", [False, True], ids=["distinct", "repeated"])
+def test_a_row_group_is_not_held_in_memory(write, repeated):
+    values = [f"{0 if repeated else i:>5000}" for i in range(20_000)]
+    column = pa.array(values, pa.string())
+    path = write({"a": column, "b": column}, compression="none")
+    run = [sys.executable, "-c", PEAK, str(path)]
+    total, peak = map(int, subprocess.check_output(run, text=True).split())
+    assert total > 200e6
+    assert peak < 70e6
 
 
 @pytest.mark.parametrize(

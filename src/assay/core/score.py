@@ -44,7 +44,7 @@ class Score:
     signature: str = ""
     provenance: Mapping[str, str] = field(default_factory=dict)
 
-    def tagged(self, **tags: str) -> "Score":
+    def tagged(self, /, **tags: str) -> "Score":
         """The same score with further tags; a tag it has already is an error."""
         if clash := sorted(self.tags.keys() & tags.keys()):
             raise InputError(f"Score: {self.name} has a tag {clash[0]!r} already: {self.tags}")

@@ -126,11 +126,18 @@ class State:
         return flatten(self.scores(), prefix)
 
     def to_pandas(self) -> Any:
-        """All scores as a pandas DataFrame, one row each, tags as columns."""
+        """All scores as a pandas DataFrame, one row each, tags as columns.
+
+        A tag named as a part of a score (`name`, `n`, …) is the column `tag_name`.
+        """
         import pandas as pd
 
-        rows = [score.as_dict() for score in self.scores()]
-        return pd.DataFrame([{**row.pop("tags"), **row} for row in rows])
+        rows = []
+        for score in self.scores():
+            row = score.as_dict()
+            tags = row.pop("tags")
+            rows.append({**{f"tag_{k}" if k in row else k: v for k, v in tags.items()}, **row})
+        return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -4,6 +4,7 @@ Kernels release the GIL, so threads are enough to use every core. One owner of t
 work that is itself spread over threads (`worker_thread`) runs what it calls in line.
 """
 
+import functools
 import os
 import threading
 from collections import deque
@@ -39,6 +40,7 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
+@functools.cache
 def _cgroup_limit() -> int:
     """CPUs a container may use (cgroup v2); no limit reads as a large number."""
     try:
@@ -76,10 +78,9 @@ def parallel(function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
     runs in line for a single task, a single thread, or when called from a thread of the pool
     (pools are never nested).
     """
-    size = thread_count()
     tasks = iter(tasks)
     first = list(islice(tasks, 2))
-    if len(first) < 2 or size == 1 or getattr(_inside, "yes", False):
+    if len(first) < 2 or getattr(_inside, "yes", False) or (size := thread_count()) == 1:
         yield from map(function, chain(first, tasks))
         return
     pool = _shared_pool(size)

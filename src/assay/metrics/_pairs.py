@@ -10,7 +10,7 @@ from assay.core.threads import thread_count
 from assay.ops import normalise as normalisers
 from assay.ops import tokens
 
-MIN_BLOCK, MAX_BLOCK = 512, 4096
+MIN_BLOCK, MAX_BLOCK = 256, 2048
 
 Block = Callable[[], tokens.Pairs]
 
@@ -29,7 +29,9 @@ class PairInput:
         self.n, self.normaliser = len(reference), normaliser
 
     def blocks(self) -> Iterator[Block]:
-        size = min(MAX_BLOCK, max(MIN_BLOCK, -(-self.n // (4 * thread_count()))))
+        size = MIN_BLOCK
+        if self.n > size:
+            size = min(MAX_BLOCK, max(size, -(-self.n // (4 * thread_count()))))
         for start in range(0, self.n, size):
             yield self.block(start, min(start + size, self.n))
 
@@ -107,7 +109,10 @@ def open_pairs(
     """The right PairInput for what was given; refuses options that do not go with it."""
     if unit not in ("word", "char"):
         raise InputError(f"unit must be 'word' or 'char', got {unit!r}")
-    kinds = {tokens.kind_of(reference), tokens.kind_of(hypothesis)} - {"empty"}
+    found = {tokens.kind_of(reference), tokens.kind_of(hypothesis)}
+    kinds = found - {"empty", "rows"}
+    if "rows" in found and "ids" not in kinds:  # empty rows are what the other side holds
+        kinds.add("tokens")
     if len(kinds) > 1:
         raise InputError(
             f"reference and hypothesis must be of one kind, got {' and '.join(sorted(kinds))}"
@@ -123,8 +128,16 @@ def open_pairs(
         return TokenPairs(reference, hypothesis)
     if unit == "char":
         raise InputError("unit 'char' takes text, got token ids; each id is one unit of 'word'")
-    ref_lengths, hyp_lengths = (None, None) if lengths is None else lengths
+    ref_lengths, hyp_lengths = _both(lengths)
     return IdPairs(
         tokens.pack_ids(reference, ref_lengths, ignore_index, "reference"),
         tokens.pack_ids(hypothesis, hyp_lengths, ignore_index, "hypothesis"),
     )
+
+
+def _both(lengths: Any) -> tuple[Any, Any]:
+    if lengths is None:
+        return None, None
+    if not isinstance(lengths, (tuple, list)) or len(lengths) != 2:
+        raise InputError("lengths must be a pair: those of the references, those of the hypotheses")
+    return lengths[0], lengths[1]

@@ -106,22 +106,27 @@ class Alignments:
         A deleted token has None for its hypothesis, an inserted one None for its reference.
         chosen: indices of the pairs to look at, all by default.
         """
-        found: Counter[tuple[str | None, str | None]] = Counter()
-        wanted = np.zeros(len(self), bool)
-        wanted[slice(None) if chosen is None else chosen] = True
+        group = np.full(len(self), -1)
+        group[slice(None) if chosen is None else chosen] = 0
+        return self.confusions_of(group, 1)[0]
+
+    def confusions_of(self, group: npt.NDArray[np.int64], groups: int) -> list[dict[Any, int]]:
+        """confusions() of the pairs of each group 0..groups - 1; group -1 is left out."""
+        found: list[Counter[tuple[str | None, str | None]]] = [Counter() for _ in range(groups)]
         for start in range(0, len(self), _BLOCK):
             stop = min(start + _BLOCK, len(self))
             for index, sides in enumerate(self._pairs.items(start, stop), start):
-                if not wanted[index]:
+                if group[index] < 0:
                     continue
+                table = found[group[index]]
                 for chunk in self._chunks(index, *sides):
                     if chunk.kind == "substitute":
-                        found.update(zip(chunk.reference, chunk.hypothesis, strict=True))
+                        table.update(zip(chunk.reference, chunk.hypothesis, strict=True))
                     elif chunk.kind == "delete":
-                        found.update((token, None) for token in chunk.reference)
+                        table.update((token, None) for token in chunk.reference)
                     elif chunk.kind == "insert":
-                        found.update((None, token) for token in chunk.hypothesis)
-        return dict(found)
+                        table.update((None, token) for token in chunk.hypothesis)
+        return [dict(table) for table in found]
 
     def text(self, index: int | None = None, *, color: bool = False) -> str:
         """A picture of one alignment, or of all: reference, hypothesis, and S, D, I below.

@@ -18,6 +18,7 @@ Source: jiwer 4.0; Morris, Maier and Green, "From WER and RIL to MER and WIL", I
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -322,55 +323,73 @@ def _count(
 ) -> EditCounts:
     if empty not in EMPTY:
         raise InputError(f"empty must be one of {list(EMPTY)}, got {empty!r}")
+    if ids is not None and not items:
+        raise InputError("ids name the rows of single pairs; they go with items=True")
+    if by is not None and not isinstance(by, Mapping):
+        raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
     pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index)
     edits = edit.compare_blocks(pairs.blocks(), edit.CHUNKS if confusions else edit.COUNTS)
     n = len(edits.distance)
-    counts = edits.counts
-    wanted = np.ones(n, bool)
     is_empty = edits.lengths[:, 0] == 0
-    if empty == "error" and is_empty.any():
+    some_empty = bool(is_empty.any())
+    if empty == "error" and some_empty:
         first = int(np.argmax(is_empty))
         raise InputError(
             f"reference[{first}] has no {unit}s ({int(is_empty.sum())} of {n} have none); "
             "drop those pairs or choose another empty="
         )
-    if empty == "skip":
-        wanted = ~is_empty
+    skip = empty == "skip" and some_empty
     definition: dict[str, Any] = {
         "unit": unit,
         "normaliser": pairs.normaliser,
         "empty": empty,
         "detail": tuple(k for k, v in (("confusions", confusions), ("items", items)) if v),
     }
-    rows = np.column_stack([_item_ids(ids, n), counts]) if items else None
-    alignments = Alignments(edits, pairs, unit) if confusions else None
+    rows = np.column_stack([_item_ids(ids, n), edits.counts]) if items else None
 
-    def total(chosen: npt.NDArray[np.bool_] | None) -> EditCounts:
-        keep = wanted if chosen is None else wanted & chosen
-        every = bool(keep.all())
-        kept = counts if every else counts[keep]
-        missing = is_empty if chosen is None else is_empty & chosen
-        extra: dict[str, Any] = {}
-        if rows is not None:
-            extra["rows"] = rows if every else rows[keep]
-        if alignments is not None:
-            extra["confusions"] = alignments.confusions(None if every else np.flatnonzero(keep))
-        h, s, d, i = (int(x) for x in kept.sum(axis=0))
+    def total(chosen: Any, confused: Mapping[Any, int]) -> EditCounts:
+        """The counts of the chosen pairs (indices, or the slice of all)."""
+        empties = int(np.count_nonzero(is_empty[chosen])) if some_empty else 0
+        keep = chosen[~is_empty[chosen]] if skip else chosen
+        h, s, d, i = edits.totals(keep)
         return EditCounts(
             h, s, d, i,
-            pairs=len(kept),
-            wrong_pairs=int(np.count_nonzero(kept[:, 1:].any(axis=1))),
-            empty_references=int(np.count_nonzero(missing)),
+            pairs=len(edits.distance[keep]),
+            wrong_pairs=int(np.count_nonzero(edits.distance[keep])),
+            empty_references=empties,
+            confusions=confused,
             by=(),
             **definition,
-            **extra,
+            **({} if rows is None else {"rows": rows[keep]}),
         )  # fmt: skip
 
+    everything = np.arange(n) if skip else slice(None)
+    if not by and not confusions:
+        return total(everything, {})
+    keys, codes = group_codes(by or {}, n)
+    tables: list[dict[Any, int]] = [{} for _ in keys]
+    if confusions:
+        alignments = Alignments(edits, pairs, unit)
+        counted = np.where(is_empty, -1, codes) if skip else codes
+        tables = alignments.confusions_of(counted, len(keys))
+    whole = total(everything, _added(tables))
     if not by:
-        return total(None)
-    keys, codes = group_codes(by, n)
-    groups = {key: total(codes == code) for code, key in enumerate(keys)}
-    return replace(total(None), groups=groups, by=tuple(by))
+        return whole
+    ends = np.cumsum(np.bincount(codes, minlength=len(keys)))
+    members = np.split(np.argsort(codes, kind="stable"), ends)[: len(keys)]
+    groups = {
+        key: total(chosen, table) for key, chosen, table in zip(keys, members, tables, strict=True)
+    }
+    return replace(whole, groups=groups, by=tuple(by))
+
+
+def _added(tables: list[dict[Any, int]]) -> dict[Any, int]:
+    if len(tables) == 1:
+        return tables[0]
+    added: Counter[Any] = Counter()
+    for table in tables:
+        added.update(table)
+    return dict(added)
 
 
 def _item_ids(ids: Any, n: int) -> npt.NDArray[np.int64]:
@@ -379,6 +398,8 @@ def _item_ids(ids: Any, n: int) -> npt.NDArray[np.int64]:
     array = np.asarray(ids)
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise InputError(f"ids must be {n} integers, got shape {array.shape} of {array.dtype}")
+    if array.dtype.kind == "u" and n and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"ids must fit in int64, got {array.max()}")
     if np.unique(array).size != n:
         raise InputError("ids must differ from each other; an id occurs twice")
     return array.astype(np.int64)

@@ -29,6 +29,7 @@ PENDING = -1  # in DIST: a long pair, left to ops/_edit_long.py
 WORD = 64
 SHORT_ROWS = 4096
 SPLIT_CELLS = 1 << 22
+SMALL = 256
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
@@ -174,7 +175,10 @@ def symbol_pairs(
     rows = np.empty(top_m, np.int64)
     path = np.empty(top_n + top_m, np.uint8)
     top_n = min(top_n, SHORT_ROWS)
-    pm = np.zeros((top_n + 1) * ((top_n + 63) >> 6) + 1, np.uint64)
+    # A row of pm for every symbol if they are few. Else slots gives the rows: 1 for the first
+    # distinct symbol of a reference, and so on; row 0 stays empty, for symbols that it lacks.
+    small = len(slots) <= SMALL
+    pm = np.zeros((SMALL if small else top_n + 1) * ((top_n + 63) >> 6) + 1, np.uint64)
     vp = np.empty(1024, np.uint64)
     vn = np.empty(1024, np.uint64)
     chunk = 0
@@ -212,20 +216,24 @@ def symbol_pairs(
         elif n > WORD and (n > SHORT_ROWS or n * m >= SPLIT_CELLS):
             distance = PENDING
         else:
-            # slots: symbol -> row of pm, 1 for the first distinct reference symbol, and so on;
-            # row 0 stays empty, for symbols that the reference lacks.
             blocks = (n + 63) >> 6
             distinct = 0
-            for i in range(n):
-                symbol = ref[a0 + i]
-                row = slots[symbol]
-                if row == 0:
-                    distinct += 1
-                    row = distinct
-                    slots[symbol] = row
-                pm[row * blocks + (i >> 6)] |= _1 << np.uint64(i & 63)
-            for j in range(m):
-                rows[j] = slots[hyp[b0 + j]]
+            if small:
+                for i in range(n):
+                    pm[ref[a0 + i] * blocks + (i >> 6)] |= _1 << np.uint64(i & 63)
+                for j in range(m):
+                    rows[j] = hyp[b0 + j]
+            else:
+                for i in range(n):
+                    symbol = ref[a0 + i]
+                    row = slots[symbol]
+                    if row == 0:
+                        distinct += 1
+                        row = distinct
+                        slots[symbol] = row
+                    pm[row * blocks + (i >> 6)] |= _1 << np.uint64(i & 63)
+                for j in range(m):
+                    rows[j] = slots[hyp[b0 + j]]
             need = (m + 1) * blocks
             if need > len(vp):
                 vp = np.empty(2 * need, np.uint64)
@@ -233,10 +241,14 @@ def symbol_pairs(
             distance = fill(pm, rows, blocks, n, m, vp, vn, depth != DISTANCE)
             if depth != DISTANCE:
                 begin, insertions = walk(pm, rows, blocks, n, m, vp, vn, path)
-            for i in range(n):
-                slots[ref[a0 + i]] = 0
-            for k in range(blocks, (distinct + 1) * blocks):
-                pm[k] = _0
+            if small:
+                for i in range(n):
+                    pm[ref[a0 + i] * blocks + (i >> 6)] = _0
+            else:
+                for i in range(n):
+                    slots[ref[a0 + i]] = 0
+                for k in range(blocks, (distinct + 1) * blocks):
+                    pm[k] = _0
         out[o, DIST] = distance
         out[o, INS] = insertions
         if depth == CHUNKS:

@@ -23,6 +23,7 @@ _LOW7 = np.uint64(0x7F7F7F7F7F7F7F7F)
 _HIGH = np.uint64(0x8080808080808080)
 _BYTES = np.uint64(0x0101010101010101)
 _TOP = np.uint64(0x80)
+_LONG = np.uint64(0xFF00000000000000)  # no size below eight
 _MIX1 = np.uint64(0x9E3779B97F4A7C15)
 _MIX2 = np.uint64(0xC2B2AE3D27D4EB4F)
 
@@ -93,56 +94,25 @@ def separators(word, sep):
 
 
 @inlined
-def split(text, start, stop, sep, keys, starts, sizes):
-    """Words between separators: where they start, their bytes, and a key. Returns how many.
-
-    The key of a word of up to eight bytes is the word itself, of a longer one a hash.
-    """
-    count = 0
-    begin = -1
-    outside = _TOP  # was the byte before a separator?
-    at = start
-    while at < stop + 1:  # one more byte, so that the last word ends
-        x = peek(text, at) if at < stop else _0
-        s = separators(x, sep)
-        left = stop - at
-        if left < 8:
-            s |= _HIGH << np.uint64(8 * left) if left > 0 else _HIGH
-        turn = s ^ ((s << _8) | outside)
-        turn &= _HIGH
-        outside = s >> _56
-        while turn:
-            place = at + (lowest(turn) >> 3)
-            turn &= turn - _1
-            if begin < 0:
-                begin = place
-                continue
-            size = place - begin
-            key = peek(text, begin)
-            if size < 8:
-                key &= (_1 << np.uint64(8 * size)) - _1
-            elif size > 8:
-                for k in range(8, size - 8, 8):
-                    key = (key ^ (key >> _29)) * _MIX1 ^ peek(text, begin + k)
-                key = (key ^ (key >> _29)) * _MIX1 ^ peek(text, place - 8)
-            keys[count] = key
-            starts[count] = begin
-            sizes[count] = size
-            count += 1
-            begin = -1
-        at += 8
-    return count
+def word_key(text, begin, size):
+    """A word below eight bytes: its bytes and its size. A longer one: a hash."""
+    key = peek(text, begin)
+    if size < 8:
+        shift = np.uint64(8 * size)
+        return (key & ((_1 << shift) - _1)) | (np.uint64(size) << _56)
+    for k in range(8, size - 8, 8):
+        key = (key ^ (key >> _29)) * _MIX1 ^ peek(text, begin + k)
+    key = (key ^ (key >> _29)) * _MIX1 ^ peek(text, begin + size - 8)
+    return ((key ^ (key >> _29)) * _MIX2) | _LONG
 
 
 @inlined
 def equal_words(ref, a, hyp, b, size):
-    """Are two words of one size and one key the same characters?"""
-    if size > 8:
-        for k in range(0, size - 8, 8):
-            if peek(ref, a + k) != peek(hyp, b + k):
-                return False
-        return peek(ref, a + size - 8) == peek(hyp, b + size - 8)
-    return True
+    """Are two words of eight bytes or more, of one size, the same characters?"""
+    for k in range(0, size - 8, 8):
+        if peek(ref, a + k) != peek(hyp, b + k):
+            return False
+    return peek(ref, a + size - 8) == peek(hyp, b + size - 8)
 
 
 @inlined
@@ -200,31 +170,58 @@ def trailing_words(ref, a0, a1, hyp, b0, b1, seps):
 
 
 @inlined
-def number_words(
-    text, keys, starts, sizes, count, ref, a_keys, a_starts, a_sizes, table, slots, out, at, add
-):  # fmt: skip
-    """out[at + k]: where the reference first has word k of text, from 1; 0 where it lacks it.
+def number_words(text, start, stop, seps, ref, keys, numbers, begins, sizes, slots, out, at, add):
+    """Numbers of the words between separators, to out[at:]; returns how many words there are.
 
-    table: 1 + index of a reference word, by hash. With `add` the words are the reference's own,
-    and those not met before are put in.
+    A word's number is the place where the reference first has it, from 1, or 0 where it has not.
+    keys, numbers, begins, sizes [slots]: the reference's words by hash, free where the key is 0.
+    With `add` the words are the reference's own, and those not met before are put in.
+
+    Words below eight bytes are equal where their keys are; of longer ones the characters decide.
     """
     mask = np.uint64(slots - 1)
-    for k in range(count):
-        key = keys[k]
-        size = sizes[k]
-        slot = (((key ^ np.uint64(size)) * _MIX2) >> _32) & mask
-        number = table[slot]
-        while number != 0:
-            i = number - 1
-            alike = a_keys[i] == key and a_sizes[i] == size
-            if alike and equal_words(ref, a_starts[i], text, starts[k], size):
-                break
-            slot = (slot + _1) & mask
-            number = table[slot]
-        if add and number == 0:
-            number = np.int32(k + 1)
-            table[slot] = number
-        out[at + k] = number
+    count = 0
+    begin = start
+    block = start
+    while block <= stop:
+        s = separators(peek(text, block), seps) if block < stop else _0
+        left = stop - block
+        if left < 8:  # the end of the text ends a word
+            end = _TOP << np.uint64(8 * left)
+            s = (s & (end - _1)) | end
+        while s:
+            place = block + (lowest(s) >> 3)
+            s &= s - _1
+            size = place - begin
+            if size > 0:
+                key = word_key(text, begin, size)
+                slot = ((key * _MIX2) >> _32) & mask
+                found = keys[slot]
+                while found != _0:
+                    if found == key and (
+                        size < 8
+                        or (
+                            sizes[slot] == size
+                            and equal_words(ref, begins[slot], text, begin, size)
+                        )
+                    ):
+                        break
+                    slot = (slot + _1) & mask
+                    found = keys[slot]
+                if found != _0:
+                    out[at + count] = numbers[slot]
+                elif add:
+                    keys[slot] = key
+                    numbers[slot] = count + 1
+                    begins[slot] = begin
+                    sizes[slot] = size
+                    out[at + count] = count + 1
+                else:
+                    out[at + count] = 0
+                count += 1
+            begin = place + 1
+        block += 8
+    return count
 
 
 @kernel
@@ -237,26 +234,21 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
     0 is a hypothesis word that the reference lacks.
     """
     n = last - first
-    top_a = 1
-    top_b = 1
+    top = 1  # words there can be in a reference
     for r in range(first, last):
-        top_a = max(top_a, (ref_offsets[r + 1] - ref_offsets[r]) // 2 + 1)
-        top_b = max(top_b, (hyp_offsets[r + 1] - hyp_offsets[r]) // 2 + 1)
+        top = max(top, (ref_offsets[r + 1] - ref_offsets[r]) // 2 + 1)
     a = np.empty((ref_offsets[last] - ref_offsets[first]) // 2 + n, np.int32)
     b = np.empty((hyp_offsets[last] - hyp_offsets[first]) // 2 + n, np.int32)
     a_offsets = np.zeros(n + 1, np.int64)
     b_offsets = np.zeros(n + 1, np.int64)
     same = np.empty((n, 2), np.int64)
-    a_keys = np.empty(top_a, np.uint64)
-    a_starts = np.empty(top_a, np.int64)
-    a_sizes = np.empty(top_a, np.int64)
-    b_keys = np.empty(top_b, np.uint64)
-    b_starts = np.empty(top_b, np.int64)
-    b_sizes = np.empty(top_b, np.int64)
     slots = 16
-    while slots < 2 * top_a:
+    while slots < 2 * top:
         slots *= 2
-    table = np.empty(slots, np.int32)  # 1 + index of a reference word, by hash
+    keys = np.empty(slots, np.uint64)
+    numbers = np.empty(slots, np.int32)
+    begins = np.empty(slots, np.int64)
+    sizes = np.empty(slots, np.int64)
     seps = np.uint64(sep) * _BYTES
     for o in range(n):
         r = first + o
@@ -285,23 +277,21 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
             before += np.int64(equal > cut)
         else:
             after, cut = trailing_words(ref, a0, a1, hyp, b0, b1, seps)
-            count_a = split(ref, a0, a1 - cut, seps, a_keys, a_starts, a_sizes)
-            count_b = split(hyp, b0, b1 - cut, seps, b_keys, b_starts, b_sizes)
             slots = 16
-            while slots < 2 * count_a:
+            while slots < a1 - cut - a0 + 1:  # twice the words there can be
                 slots *= 2
             for k in range(slots):
-                table[k] = 0
-            number_words(
-                ref, a_keys, a_starts, a_sizes, count_a,
-                ref, a_keys, a_starts, a_sizes, table, slots, a, a_offsets[o], True,
+                keys[k] = _0
+            count_a = number_words(
+                ref, a0, a1 - cut, seps, ref, keys, numbers, begins, sizes, slots,
+                a, a_offsets[o], True,
             )  # fmt: skip
-            number_words(
-                hyp, b_keys, b_starts, b_sizes, count_b,
-                ref, a_keys, a_starts, a_sizes, table, slots, b, b_offsets[o], False,
+            count_b = number_words(
+                hyp, b0, b1 - cut, seps, ref, keys, numbers, begins, sizes, slots,
+                b, b_offsets[o], False,
             )  # fmt: skip
         same[o, 0] = before
         same[o, 1] = after
         a_offsets[o + 1] = a_offsets[o] + count_a
         b_offsets[o + 1] = b_offsets[o] + count_b
-    return a, a_offsets, b, b_offsets, same, top_a + 1
+    return a, a_offsets, b, b_offsets, same, top + 1

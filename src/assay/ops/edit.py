@@ -59,10 +59,22 @@ class Edits(NamedTuple):
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """int64 [n, 4]: hits, substitutions, deletions, insertions."""
-        deletions = self.insertions + self.lengths[:, 0] - self.lengths[:, 1]
-        substitutions = self.distance - self.insertions - deletions
-        hits = self.lengths[:, 0] - substitutions - deletions
-        return np.stack([hits, substitutions, deletions, self.insertions], axis=1)
+        units, found = self.lengths.T
+        return np.stack(_split(units, found, self.distance, self.insertions), axis=1)
+
+    def totals(self, chosen: Any = slice(None)) -> tuple[int, int, int, int]:
+        """Hits, substitutions, deletions and insertions of the chosen pairs together."""
+        units, found = self.lengths[chosen].sum(axis=0).tolist()
+        distance, insertions = self.distance[chosen].sum(), self.insertions[chosen].sum()
+        counts: tuple[int, int, int, int] = _split(units, found, int(distance), int(insertions))
+        return counts
+
+
+def _split(units: Any, found: Any, distance: Any, insertions: Any) -> Any:
+    """What a distance consists of, given the lengths of both sides and its insertions."""
+    deletions = insertions + units - found
+    substitutions = distance - insertions - deletions
+    return units - substitutions - deletions, substitutions, deletions, insertions
 
 
 def compare(pairs: Pairs, depth: int) -> Edits:
@@ -118,10 +130,15 @@ def _add_long(pairs: Pairs, depth: int, edits: Edits, pending: npt.NDArray[np.in
     for r in pending:
         a = pairs.ref[pairs.ref_starts[r] : pairs.ref_ends[r]].astype(np.int32)
         b = pairs.hyp[pairs.hyp_starts[r] : pairs.hyp_ends[r]].astype(np.int32)
+        size = pairs.size
+        if size > len(a) + len(b):  # every part of the pair pays for the size of the alphabet
+            distinct, flat = np.unique(np.concatenate([a, b]), return_inverse=True)
+            a, b = np.split(flat.astype(np.int32), [len(a)])
+            size = len(distinct)
         if depth == DISTANCE:
-            edits.distance[r] = long_distance(a, b, pairs.size)
+            edits.distance[r] = long_distance(a, b, size)
             continue
-        path = long_path(a, b, pairs.size)
+        path = long_path(a, b, size)
         edits.distance[r] = np.count_nonzero(path)
         edits.insertions[r] = np.count_nonzero(path == INSERT)
         if depth == CHUNKS:

@@ -29,15 +29,17 @@ def describe() -> dict[str, str]:
 
 def warm_kernels() -> float:
     """Compile every kernel (or load it from the cache); returns the seconds that took."""
-    from assay.metrics.words import align, count_chars, count_words
+    from assay.ops import edit, normalise, tokens
 
     start = time.perf_counter()
-    for normalise in ("none", "basic"):
-        count_words(["a b", "\\u3000c"], ["a c", "d"], normalise=normalise)
-    count_chars(["ab"], ["b"])
-    count_chars(["é"], ["e"])
-    long = list(range(5000))
-    align([long], [[*long[2500:], *long[:2500]]])
+    ascii_text, wide = tokens.pack(["a b"]), tokens.pack(["\u3000c é"])
+    normalise.basic(wide)
+    edit.compare(tokens.word_pairs(wide, ascii_text), edit.CHUNKS)
+    edit.compare(tokens.char_pairs(ascii_text, ascii_text), edit.CHUNKS)
+    edit.compare(tokens.char_pairs(wide, ascii_text), edit.CHUNKS)
+    turned = [[*range(2500, 5000), *range(2500)]]  # long enough for the long path
+    ids = (tokens.pack_ids(rows) for rows in ([list(range(5000))], turned))
+    edit.compare(tokens.id_pairs(*ids), edit.CHUNKS)
     return time.perf_counter() - start
 
 

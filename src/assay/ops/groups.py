@@ -25,29 +25,51 @@ def group_codes(
     >>> keys, codes.tolist()
     ([('slt',), ('awb',)], [0, 1, 0])
     """
-    import pyarrow as pa
-
-    values: list[list[str]] = []
+    keys: list[tuple[str, ...]] = [()]
     codes = np.zeros(n, np.int64)
     for name, data in by.items():
-        column = data if isinstance(data, (pa.Array, pa.ChunkedArray)) else pa.array(list(data))
-        if len(column) != n:
-            raise InputError(f"by: column {name!r} must have {n} values, got {len(column)}")
-        if isinstance(column, pa.ChunkedArray):
-            column = column.combine_chunks()
-        if not pa.types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        distinct = [NULL if v is None else str(v) for v in column.dictionary.to_pylist()]
-        own = column.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
-        values.append([*distinct, NULL])
-        codes = codes * (len(distinct) + 1) + own.astype(np.int64)
-    keys: dict[tuple[str, ...], int] = {}
+        distinct, own = _distinct(data, name, n)
+        # Renumbered after each column, so that no product of their sizes can overflow.
+        used, codes = np.unique(codes * len(distinct) + own, return_inverse=True)
+        keys = [(*keys[c // len(distinct)], distinct[c % len(distinct)]) for c in used.tolist()]
     used, first, dense = np.unique(codes, return_index=True, return_inverse=True)
     final = np.empty(len(used), np.int64)
-    for place in np.argsort(first):  # in order of first occurrence
-        code, key = int(used[place]), []
-        for column_values in reversed(values):
-            code, value = divmod(code, len(column_values))
-            key.append(column_values[value])
-        final[place] = keys.setdefault(tuple(reversed(key)), len(keys))
-    return list(keys), final[dense]
+    numbers: dict[tuple[str, ...], int] = {}
+    for place in np.argsort(first):  # in order of first occurrence; equal texts are one group
+        final[place] = numbers.setdefault(keys[used[place]], len(numbers))
+    return list(numbers), final[dense]
+
+
+def _distinct(data: Any, name: str, n: int) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """The distinct values of a column as text, and which one each item has."""
+    import pyarrow as pa
+
+    column = data
+    if not isinstance(data, (pa.Array, pa.ChunkedArray)):
+        values = list(data)
+        try:
+            column = pa.array(values, from_pandas=True)
+        except (pa.ArrowException, UnicodeEncodeError):  # mixed types, lone surrogates
+            numbers: dict[str, int] = {}
+            texts = [NULL if _is_missing(v) else str(v) for v in values]
+            codes = [numbers.setdefault(text, len(numbers)) for text in texts]
+            _check_size(name, len(codes), n)
+            return list(numbers), np.array(codes, np.int64)
+    _check_size(name, len(column), n)
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    distinct = [NULL if v is None else str(v) for v in column.dictionary.to_pylist()]
+    own = column.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
+    return [*distinct, NULL], own.astype(np.int64)
+
+
+def _check_size(name: str, got: int, n: int) -> None:
+    if got != n:
+        raise InputError(f"by: column {name!r} must have {n} values, got {got}")
+
+
+def _is_missing(value: Any) -> bool:
+    """None, pandas.NA, or what differs from itself: NaN, NaT."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)

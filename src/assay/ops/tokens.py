@@ -44,6 +44,8 @@ BYTES = 256
 CODE_POINTS = 1 << 21  # no three- or four-byte sequence decodes to more
 MAX_DENSE = 1 << 21
 NONE_SAME = np.zeros((0, 2), np.int64)
+NO_ROWS = (str, bytes, bytearray, dict, set, frozenset)  # containers that are no row of tokens
+MAX_PLAIN = 2**31 - 1  # bytes an Arrow string array can hold
 
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -67,7 +69,8 @@ class Pairs(NamedTuple):
 
 
 def kind_of(data: Any) -> str:
-    """What was given: "text", "tokens" (lists of lists of str), "ids" (integers), or "empty"."""
+    """What was given: "text", "tokens" (lists of lists of str), "ids" (integers), "rows" (lists of
+    empty lists: tokens or ids), or "empty" (a list of nothing)."""
     if isinstance(data, Ragged):
         return "ids"
     dtype = getattr(data, "dtype", None)
@@ -77,11 +80,13 @@ def kind_of(data: Any) -> str:
         return "text"
     if not data:
         return "empty"
-    rows = [row for row in data if not isinstance(row, str) and hasattr(row, "__len__")]
-    if not rows:
-        return "text"
-    first = next((row[0] for row in rows if len(row)), "")
-    return "tokens" if isinstance(first, str) else "ids"
+    for row in data:  # the first that is not an empty row tells; others are checked when packed
+        if isinstance(row, NO_ROWS) or not hasattr(row, "__len__") or not getattr(row, "ndim", 1):
+            return "text"
+        if len(row):
+            first = next(iter(row))
+            return "tokens" if first is None or isinstance(first, str) else "ids"
+    return "rows"
 
 
 def column(texts: Any, what: str) -> Sequence[Any] | Ragged:
@@ -94,19 +99,26 @@ def column(texts: Any, what: str) -> Sequence[Any] | Ragged:
         array = _arrow_array(texts)
         if array is not None:
             return _from_arrow(array, what)
-    if isinstance(texts, (str, bytes, dict)) or not isinstance(texts, Iterable):
+    if isinstance(texts, NO_ROWS) or not isinstance(texts, Iterable):
         raise InputError(
             f"{what} must be a list of strings or a column, got {type(texts).__name__}; "
             "put a single string in a list"
         )
     if isinstance(texts, (list, tuple)):
         return texts
+    shape = getattr(texts, "shape", (0,))
+    if len(shape) != 1:
+        raise InputError(f"{what} must have one dimension, got shape {shape}")
     return list(texts.tolist() if hasattr(texts, "tolist") else texts)
 
 
 def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Ragged:
     """Rows start..stop of a column as UTF-8. What is not a string is an InputError."""
     if isinstance(texts, Ragged):
+        # No more bytes than these rows have: kernels look at all of a buffer.
+        first, last = texts.offsets[start], texts.offsets[stop]
+        if last - first < len(texts.values) and last - first >= 8:
+            return Ragged(texts.values[first:last], texts.offsets[start : stop + 1] - first)
         return texts.rows(start, stop)
     texts = texts[start:stop]
     try:
@@ -181,6 +193,8 @@ def token_pairs(
 ) -> Pairs:
     """Rows that are lists of tokens already; no token is split or changed."""
     try:
+        if any(isinstance(row, NO_ROWS) for row in chain(refs, hyps)):
+            raise TypeError("a row that is no list of tokens")
         flat = [*chain.from_iterable(refs), *chain.from_iterable(hyps)]
         everything = "".join(flat)
     except TypeError:
@@ -210,6 +224,8 @@ def id_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
         size = max(int(u.max()) + 1 if u.size else 1 for u in used)
         a, b = (u.astype(np.int32) for u in used)
     else:
+        if np.result_type(*used).kind == "f":  # uint64 beside signed: floats would merge ids
+            used = [u.astype(object) for u in used]
         distinct, flat = np.unique(np.concatenate(used), return_inverse=True)
         size = len(distinct)
         a, b = np.split(flat.astype(np.int32), [used[0].size])
@@ -228,7 +244,12 @@ def pack_ids(
     >>> pack_ids(np.array([[5, 6, -100], [7, -100, -100]]), ignore_index=-100).lengths.tolist()
     [2, 1]
     """
-    packed = ids if isinstance(ids, Ragged) else _id_rows(ids, lengths, what)
+    if isinstance(ids, Ragged):
+        packed = Ragged.checked(ids.values, ids.offsets)
+        if lengths is not None:
+            raise InputError(f"{what}: lengths go with an array [n, width], not with a Ragged")
+    else:
+        packed = _id_rows(ids, lengths, what)
     if packed.values.dtype.kind not in "iu":
         raise InputError(f"{what}: token ids must be integers, got {packed.values.dtype}")
     if ignore_index is None:
@@ -276,7 +297,11 @@ def _arrow_array(data: Any) -> Any:
 def _from_arrow(column: Any, what: str) -> Ragged:
     import pyarrow as pa
 
+    if not isinstance(column, (pa.Array, pa.ChunkedArray)):
+        raise InputError(f"{what} must be a column of strings, got {type(column).__name__}")
     if isinstance(column, pa.ChunkedArray):
+        if pa.types.is_string(column.type) and column.nbytes > MAX_PLAIN:
+            column = column.cast(pa.large_string())
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -294,7 +319,7 @@ def _from_arrow(column: Any, what: str) -> Ragged:
         )
     wide = pa.types.is_large_string(column.type)
     _, offsets_buffer, data = column.buffers()
-    if offsets_buffer is None:
+    if len(column) == 0:
         offsets = np.zeros(1, np.int64)
     else:
         offsets = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)
@@ -309,7 +334,7 @@ def _from_arrow(column: Any, what: str) -> Ragged:
 
 def _check_tokens(side: Sequence[Any], what: str, first: int) -> None:
     for i, row in enumerate(side, first):
-        if isinstance(row, str) or not isinstance(row, Iterable):
+        if isinstance(row, NO_ROWS) or not isinstance(row, Iterable):
             raise InputError(f"{what}[{i}] must be a list of strings, got {row!r}")
         for k, token in enumerate(row):
             if not isinstance(token, str):

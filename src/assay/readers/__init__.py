@@ -79,8 +79,8 @@ def read(
         decompressed.
 
     Returns a Source whose batches have the columns of `text`, then of `keep`, in the order asked;
-    batches hold at most 65,536 rows and about 8 MiB. Iterating over it yields them all. Each row
-    group of a Parquet file is a part that can be read at the same time as the others.
+    batches hold at most 65,536 rows and about 8 MiB of a file. Iterating over it yields them all.
+    Each row group of a Parquet file is a part that can be read at the same time as the others.
 
     Errors: InputError for arguments that do not go together, DataError (an InputError) for a file:
     missing, empty, cut short, not UTF-8, a column that is not there, a null or a number in a text

@@ -29,7 +29,8 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
 
 @dataclass(frozen=True)
 class Columns:
-    """text: names of text columns. keep: names of further columns, in their own type."""
+    """text: names of text columns. keep: names of further columns, in their own type (a
+    string_view becomes a large_string)."""
 
     text: tuple[str, ...]
     keep: tuple[str, ...] = ()
@@ -93,6 +94,8 @@ def _valid(
     values: pa.Array, name: str, where: Callable[[int], str], kind: pa.DataType | None = None
 ) -> pa.Array:
     """The values, as `kind`, if they are what their type says: valid UTF-8, offsets in order."""
+    if kind is None and pa.types.is_string_view(values.type):
+        kind = pa.large_string()  # pyarrow itself cannot do much with views yet
     try:
         cast = values if kind is None else values.cast(kind)
         cast.validate(full=True)

@@ -107,7 +107,7 @@ class _Table:
     def rows(self) -> pa.RecordBatch:
         data = self.block.data
         if not data.endswith(b"\n"):
-            data += b"\n"  # pyarrow takes a lone header without one for an empty file
+            data = data + b"\n"  # pyarrow takes a lone header without one for an empty file
         try:
             table = pc.read_csv(
                 pa.BufferReader(data),
@@ -130,7 +130,7 @@ class _Table:
             )
         except pa.ArrowInvalid as error:
             raise self._complaint(str(error)) from None
-        batches = table.combine_chunks().to_batches()
+        batches = table.to_batches()  # one block, so one batch; none if there are no rows
         rows = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
         return self.want.take(rows, self.where)
 
@@ -152,7 +152,7 @@ def _cut_outside_quotes(delimiter: str) -> Cut:
     row = re.compile(cells, re.VERBOSE)
     rows = re.compile(rb"(?:%b\n)*+" % cells, re.VERBOSE)
 
-    def cut(data: bytes, end: bool, fail: Fail) -> int:
+    def cut(data: bytearray, end: bool, fail: Fail) -> int:
         if b'"' not in data:
             return last_line_end(data, end, fail)
         whole = _end(rows, data, 0)
@@ -168,7 +168,7 @@ def _cut_outside_quotes(delimiter: str) -> Cut:
     return cut
 
 
-def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
+def _end(pattern: re.Pattern[bytes], data: bytearray, start: int) -> int:
     """Where the match that begins at `start` ends; `start` if there is none."""
     found = pattern.match(data, start)
     return found.end() if found else start

@@ -51,18 +51,27 @@ class File:
     once: bool = False
 
     @property
+    def suffixes(self) -> list[str]:
+        """['.jsonl', '.gz'] of 'a.JSONL.gz', or of an address with a query behind it."""
+        path = self.path.partition("?")[0] if "://" in self.path else self.path
+        return [suffix.lower() for suffix in PurePosixPath(path).suffixes]
+
+    @property
+    def codec(self) -> str | None:
+        """How the file is compressed, by its last suffix."""
+        return CODECS.get("".join(self.suffixes[-1:]))
+
+    @property
     def extension(self) -> str:
-        """'.jsonl' of 'a.jsonl.gz', in lower case."""
-        suffixes = [suffix.lower() for suffix in PurePosixPath(self.path).suffixes]
-        if suffixes and suffixes[-1] in CODECS:
-            suffixes.pop()
-        return suffixes[-1] if suffixes else ""
+        """The suffix that tells the format: '.jsonl' of 'a.jsonl.gz'; '' if there is none."""
+        suffixes = self.suffixes[:-1] if self.codec else self.suffixes
+        return "".join(suffixes[-1:])
 
     @contextmanager
     def stream(self) -> Iterator[tuple[Any, Any]]:
         """(stream, tell): the bytes inside, decompressed; tell() is how far the file itself was
         read, None where that is the number of bytes the stream gave or does not matter."""
-        codec = CODECS.get(PurePosixPath(self.path).suffix.lower())
+        codec = self.codec
         with readable(self.name):
             if self.path == "-":
                 yield sys.stdin.buffer, None
@@ -94,7 +103,7 @@ def readable(name: str) -> Iterator[None]:
     except AssayError:
         raise
     except FileNotFoundError:
-        raise DataError(f"{name}: no such file") from None
+        raise DataError(f"{name}: no such file; check the path") from None
     except IsADirectoryError:
         raise _directory(name) from None
     except PermissionError:
@@ -121,7 +130,7 @@ def expand(path: str | os.PathLike[str]) -> list[File]:
         return files
     if glob.has_magic(text):
         raise DataError(f"{text}: no file matches; check the folder and the pattern")
-    raise DataError(f"{text}: no such file")
+    raise DataError(f"{text}: no such file; check the path")
 
 
 def _directory(name: str) -> DataError:
@@ -152,7 +161,7 @@ def _remote(url: str) -> list[File]:
     pattern = path.split("/")
     fixed = next((i for i, part in enumerate(pattern) if re.search(r"[*[]", part)), None)
     if fixed is None:
-        raise DataError(f"{url}: no such file")
+        raise DataError(f"{url}: no such file; check the path")
     deep = "**" in pattern or fixed < len(pattern) - 1
     folder = fs.FileSelector("/".join(pattern[:fixed]) or "/", allow_not_found=True, recursive=deep)
     files = [

@@ -44,6 +44,9 @@ class Joined(Rows):
     def __reduce__(self) -> Any:
         return Joined, (self.reference, self.hypothesis, self.key, self.names)
 
+    def __str__(self) -> str:
+        return f"{self.reference} and {self.hypothesis}"
+
     def parts(self) -> Sequence[Part]:
         with self._lock:
             if self._index is None:
@@ -82,25 +85,26 @@ class Joined(Rows):
     def _checked(self, left: pa.Array, right: pa.Array) -> pa.Array:
         """For each key of the left its place in the right, if every key stands once on both."""
         index = pc.index_in(left, value_set=right)
-        only_left = left.filter(index.is_null())
-        only_right = right.filter(pc.invert(pc.is_in(right, value_set=left)))
+        # as many different places as there are keys on either side: one to one
+        if pc.count_distinct(index).as_py() == len(left) == len(right):
+            return index
         problems = [
-            (only_left, f"in {self.reference} but not in {self.hypothesis}"),
-            (only_right, f"in {self.hypothesis} but not in {self.reference}"),
+            (left.filter(index.is_null()), f"in {self.reference} but not in {self.hypothesis}"),
+            (
+                right.filter(pc.invert(pc.is_in(right, value_set=left))),
+                f"in {self.hypothesis} but not in {self.reference}",
+            ),
             (_repeated(left), f"more than once in {self.reference}"),
             (_repeated(right), f"more than once in {self.hypothesis}"),
         ]
-        told = [
+        told = "".join(
             f"\n  {len(found)} {where}: {listed(found.to_pylist())}"
             for found, where in ((keys.unique(), where) for keys, where in problems)
             if len(found)
-        ]
-        if told:
-            raise DataError(
-                f"cannot join by {self.key!r}: every key must stand once on either side; keys"
-                + "".join(told)
-            )
-        return index
+        )
+        raise DataError(
+            f"cannot join by {self.key!r}: every key must stand once on either side; keys{told}"
+        )
 
 
 def _keys(batch: Batch, part: Part, name: str) -> pa.Array:

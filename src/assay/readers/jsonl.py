@@ -25,6 +25,12 @@ SAMPLE = 1000  # records that decide the type of a field that is not text
 
 OBJECT_OR_BLANK = re.compile(rb"\s*(\{|\Z)")
 
+# what pyarrow says -> the fix
+MENDS = {
+    "surrogate pair": "; half a character is no text, write U+FFFD in its place",
+    "specified twice": "; name each field once",
+}
+
 KINDS = {
     str: "a string",
     int: "a number",
@@ -67,7 +73,7 @@ def _decode(file: File, want: Columns, block: Block, schema: pa.Schema) -> pa.Re
     return want.take(rows, where)
 
 
-def _parse(data: bytes, schema: pa.Schema) -> pa.RecordBatch:
+def _parse(data: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
     if not OBJECT_OR_BLANK.match(data):
         raise pa.ArrowInvalid("not an object")  # pyarrow crashes on a block that begins with null
     table = pj.read_json(
@@ -75,7 +81,7 @@ def _parse(data: bytes, schema: pa.Schema) -> pa.RecordBatch:
         read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
         parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
-    batches = table.combine_chunks().to_batches()
+    batches = table.to_batches()  # one block, so one batch; none if there are no rows
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
@@ -89,6 +95,8 @@ def _schema(file: File, want: Columns, block: Block) -> pa.Schema:
             want.require(list(sample[0]), f"{file.name}: line {_records(block)[0][0]}", [name])
         try:
             found = pa.array([record.get(name) for record in sample]).type
+        except UnicodeEncodeError:
+            found = pa.string()  # half a character: decoding will come across it and say so
         except (pa.ArrowException, OverflowError):
             raise DataError(
                 f"{file.name}: field {name!r} holds values of several types; write one throughout"
@@ -113,7 +121,7 @@ def _sample(block: Block) -> list[dict[str, Any]]:
 
 def _records(block: Block) -> list[tuple[int, bytes]]:
     """(line number, line) of every line that is not blank."""
-    lines = enumerate(block.data.split(b"\n"), block.line)
+    lines = enumerate(bytes(block.data).split(b"\n"), block.line)
     return [(number, line) for number, line in lines if line.strip()]
 
 
@@ -173,14 +181,16 @@ def _complaint(file: File, want: Columns, schema: pa.Schema, number: int, line: 
                 f"{where}: field {name!r} is {KINDS[type(value)]} ({json.dumps(value)[:40]}), "
                 "expected a string; put it in quotes"
             )
-    return DataError(f"{where}: {_arrow_message(line, schema)}{_told(want, schema)}")
+    message = _arrow_message(line, schema)
+    mend = next((mend for sign, mend in MENDS.items() if sign in message), _told(want, schema))
+    return DataError(f"{where}: {message}{mend}")
 
 
 def _arrow_message(line: bytes, schema: pa.Schema) -> str:
     try:
         _parse(line, schema)
     except pa.ArrowInvalid as error:
-        return str(error).removesuffix(" in row 0")
+        return str(error).removesuffix(" in row 0").rstrip(".")
     return "cannot be read"
 
 

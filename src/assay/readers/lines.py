@@ -5,6 +5,7 @@ form feed or U+2028, which str.splitlines would cut at. An empty line is a row l
 line i of one file stays the partner of line i of another.
 """
 
+import struct
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
@@ -55,9 +56,9 @@ def _lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:
     """(lines as unchecked strings, number of the first one, bytes consumed)."""
     for block in blocks(file):
         data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-        pieces = pc.split_pattern(pa.array([data], pa.binary()), b"\n").flatten()
-        if data.endswith(b"\n"):
-            pieces = pieces[:-1]
+        ends = pa.py_buffer(struct.pack("=ii", 0, len(data) - data.endswith(b"\n")))
+        whole = pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(data)])
+        pieces = pc.split_pattern(whole, b"\n").flatten()
         yield pieces.view(pa.string()), block.line, block.consumed
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch, Part
-from assay.readers.columns import Columns, sliced
+from assay.readers.columns import MAX_ROWS, Columns, sliced
 from assay.readers.files import File
 
 __all__ = ["Aligned", "Files", "Rows", "Split", "Table"]
@@ -24,7 +24,8 @@ Split = Callable[[File, Columns], Sequence[tuple[Part, Read]]]  # a format: the 
 
 
 class Rows:
-    """A Source is also an iterable of its record batches, one thread's way to read them all."""
+    """A Source is also an iterable of its record batches, one thread's way to read them all, and
+    its str() is what a message calls it."""
 
     def parts(self) -> Sequence[Part]:
         raise NotImplementedError
@@ -82,6 +83,9 @@ class Table(Rows):
         self.data, self.want = data, want
         self._begun = False
 
+    def __str__(self) -> str:
+        return "table"
+
     def parts(self) -> Sequence[Part]:
         rows = len(self.data) if hasattr(self.data, "__len__") else None
         return [Part(0, "table", rows)]
@@ -91,13 +95,17 @@ class Table(Rows):
             raise InputError("read: a RecordBatchReader can only be read once; make it a table")
         self._begun = True
         done = 0
-        stream = pa.RecordBatchReader.from_stream(self.data)
+        if isinstance(self.data, pa.Table):  # not through C: pyarrow 18 crashes there on views
+            stream = self.data.to_reader()
+        else:
+            stream = pa.RecordBatchReader.from_stream(self.data)
         self.want.require(stream.schema.names, "table")
         for rows in stream:
-            for batch in sliced(rows, done, 0):
-                first = batch.first_row
-                taken = self.want.take(batch.rows, partial(_index, first))
-                yield Batch(taken, first, 0)
+            for start in range(0, rows.num_rows, MAX_ROWS):
+                part_of = rows.slice(start, MAX_ROWS)
+                yield from sliced(
+                    self.want.take(part_of, partial(_index, done + start)), done + start, 0
+                )
             done += rows.num_rows
 
 
@@ -111,10 +119,13 @@ class Aligned(Rows):
     def __init__(self, sides: Sequence[Files], names: Sequence[str]) -> None:
         self.sides, self.names = tuple(sides), tuple(names)
 
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.sides))
+
     def parts(self) -> Sequence[Part]:
         sizes = [part.size for side in self.sides for part in side.parts()]
         size = None if None in sizes else sum(filter(None, sizes))
-        return [Part(0, ", ".join(map(str, self.sides)), size=size)]
+        return [Part(0, str(self), size=size)]
 
     def batches(self, part: Part) -> Iterator[Batch]:
         sides = [_Cursor(side) for side in self.sides]

@@ -1,14 +1,16 @@
-"""One table, many forms: console, Markdown, CSV, JSON.
+"""One table, many forms: console, plain text, Markdown, CSV, JSON.
 
-Numbers stay numbers until a form prints them. Text that came from data is never read as markup.
+Numbers stay numbers until a form prints them. Text that came from data is never read as markup,
+and where people read it, it cannot steer their terminal: control characters are spelled out.
 """
 
 import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.core.score import Score
@@ -16,6 +18,7 @@ from assay.core.score import Score
 __all__ = [
     "Table",
     "console",
+    "printable",
     "score_list",
     "scores_csv",
     "scores_json",
@@ -25,7 +28,13 @@ __all__ = [
 
 Cell = str | int | float | None
 
-# What a table of groups has room for, in this order, under short heads. CSV and JSON have it all.
+ALL = "(all)"  # what the row of the total says where others have the value of a group
+
+FOLDED = 20  # columns of a narrow terminal that text gets at least
+GAP = 2  # between columns
+
+# What a table of groups has room for, in this order, under short heads; of two scores with one
+# head the first that there is. CSV and JSON have it all.
 _GROUP_COLUMNS = {
     "wer": "wer",
     "cer": "cer",
@@ -33,28 +42,55 @@ _GROUP_COLUMNS = {
     "substitutions": "sub",
     "deletions": "del",
     "insertions": "ins",
+    "char_substitutions": "sub",
+    "char_deletions": "del",
+    "char_insertions": "ins",
     "reference_words": "words",
     "reference_characters": "chars",
 }
 
+# Control characters, line and paragraph separators, what turns the direction of text, and lone
+# surrogates. Joiners stay: Persian, Indic scripts and emoji are written with them.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKDOWN = re.compile(r"[\\`*<>|&~\[\]]|(?<![^\W_])_|_(?![^\W_])")
+
 
 @dataclass(frozen=True)
 class Table:
-    """A title, column names, and rows of cells."""
+    """A title, column names, and rows of cells. spare: how many of the last columns a narrow
+    terminal may go without."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    spare: int = 0
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured table; numbers to the right."""
-        numeric = [self._numeric(c) for c in range(len(self.columns))]
         lines = [
-            "| " + " | ".join(map(_escaped, self.columns)) + " |",
-            "|" + "|".join("---:" if n else "---" for n in numeric) + "|",
+            "| " + " | ".join(map(_markdown, self.columns)) + " |",
+            "|" + "|".join("---:" if n else "---" for n in self._numeric()) + "|",
         ]
-        lines += ["| " + " | ".join(_escaped(shown(c)) for c in row) + " |" for row in self.rows]
-        return "\n".join(lines) + "\n"
+        lines += ["| " + " | ".join(_markdown(shown(c)) for c in row) + " |" for row in self.rows]
+        title = f"**{_markdown(self.title)}**\n\n" if self.title else ""
+        return title + "\n".join(lines) + "\n"
+
+    def to_text(self) -> str:
+        """Bare columns two spaces apart; numbers to the right."""
+        from rich.cells import cell_len
+
+        head = [printable(name) for name in self.columns]
+        lines = [head, *([printable(shown(cell)) for cell in row] for row in self.rows)]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        numeric = self._numeric()
+
+        def padded(line: Sequence[str]) -> Iterator[str]:
+            for cell, width, right in zip(line, widths, numeric, strict=True):
+                gap = " " * (width - cell_len(cell))
+                yield gap + cell if right else cell + gap
+
+        title = f"{printable(self.title)}\n" if self.title else ""
+        return title + "".join((" " * GAP).join(padded(line)).rstrip() + "\n" for line in lines)
 
     def to_csv(self) -> str:
         """Comma-separated, numbers in full."""
@@ -64,13 +100,20 @@ class Table:
         writer.writerows(["" if c is None else c for c in row] for row in self.rows)
         return out.getvalue()
 
-    def _numeric(self, column: int) -> bool:
-        cells = [row[column] for row in self.rows if row[column] is not None]
-        return bool(cells) and not any(isinstance(cell, str) for cell in cells)
+    def narrower(self) -> "Table":
+        """The same without its last column."""
+        rows = [row[:-1] for row in self.rows]
+        return replace(self, columns=self.columns[:-1], rows=rows, spare=self.spare - 1)
+
+    def _numeric(self) -> list[bool]:
+        """Which columns hold numbers, and nothing else."""
+        cells = [[row[c] for row in self.rows] for c in range(len(self.columns))]
+        kinds = [{type(cell) for cell in column if cell is not None} for column in cells]
+        return [bool(found) and str not in found for found in kinds]
 
 
 def shown(cell: Cell) -> str:
-    """A cell as people read it: counts in full with a thin grouping, fractions to four places."""
+    """A cell as people read it: counts in full with commas, fractions to four places."""
     if cell is None:
         return ""
     if isinstance(cell, str):
@@ -82,34 +125,79 @@ def shown(cell: Cell) -> str:
     return f"{cell:.4f}"
 
 
+def printable(text: str, keep: str = "") -> str:
+    """The text with characters that would steer a terminal spelled out, but for those to keep.
+
+    >>> printable("\x1b[31mred\nline")
+    '\\\\x1b[31mred\\\\nline'
+    """
+
+    def spelled(found: re.Match[str]) -> str:
+        character = found[0]
+        return character if character in keep else ascii(character)[1:-1]
+
+    return _UNPRINTABLE.sub(spelled, text)
+
+
 def console() -> Any:
-    """A rich console on standard output; where that is no terminal, lines are never cut."""
+    """A rich console on standard output, which raises where its reader has gone."""
     from rich.console import Console
 
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=1 << 16)
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  called where BrokenPipeError is being handled
+
+    return Screen(highlight=False)
 
 
-def to_console(table: Table, console: Any) -> None:
-    """Print with rich: boxes on a terminal, bare columns where output is piped."""
+def to_console(tables: Iterable[Table], console: Any) -> None:
+    """Print one below the other: with rich on a terminal, as bare columns where output is piped."""
+    from rich.text import Text
+
+    for number, table in enumerate(tables):
+        if number:
+            console.out("")
+        if not console.is_terminal:
+            console.out(table.to_text(), end="")
+            continue
+        if table.title:
+            console.print(Text(printable(table.title), style="bold"))
+        left_out: list[str] = []
+        drawn, width = _drawn(table)
+        while table.spare and width > console.width:
+            left_out.insert(0, table.columns[-1])
+            table = table.narrower()
+            drawn, width = _drawn(table)
+        console.print(drawn, crop=False)  # a number is never cut: rather let the terminal wrap
+        if left_out:
+            hint = f"no room for {', '.join(left_out)}: widen the terminal, or take --csv"
+            console.print(Text(hint, style="dim"))
+
+
+def _drawn(table: Table) -> tuple[Any, int]:
+    """The table as rich draws it, and the columns of a terminal it needs at least: numbers stand
+    in full, text may be folded."""
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    terminal = console.is_terminal
-    drawn = RichTable(
-        title=Text(table.title) if table.title else None,
-        title_justify="left",
-        box=box.SIMPLE_HEAD if terminal else None,
-        pad_edge=False,
-        show_edge=terminal,
-    )
-    for c, name in enumerate(table.columns):
-        numeric = table._numeric(c)
-        drawn.add_column(Text(name), justify="right" if numeric else "left", no_wrap=True)
+    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    least = []
+    for c, (name, numeric) in enumerate(zip(table.columns, table._numeric(), strict=True)):
+        cells = [printable(name), *(printable(shown(row[c])) for row in table.rows)]
+        longest = max(map(cell_len, cells))
+        least.append(longest if numeric else min(longest, FOLDED))
+        drawn.add_column(
+            Text(cells[0]),
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            overflow="fold",
+            min_width=least[-1],
+        )
     for row in table.rows:
-        drawn.add_row(*(Text(shown(cell)) for cell in row))
-    console.print(drawn)
+        drawn.add_row(*(Text(printable(shown(cell))) for cell in row))
+    return drawn, sum(least) + GAP * (len(least) - 1)
 
 
 def score_list(scores: Iterable[Score], title: str = "") -> Table:
@@ -122,21 +210,24 @@ def scores_table(scores: Sequence[Score], title: str = "") -> Table:
     """One row for each group of scores, told apart by tags; the first has none and is the total."""
     tags = list(dict.fromkeys(tag for score in scores for tag in score.tags))
     names = {score.name for score in scores}
-    columns = [name for name in _GROUP_COLUMNS if name in names]
-    groups: dict[tuple[str, ...], dict[str, Score]] = {}
+    heads: dict[str, str] = {}  # head -> score
+    for name, head in _GROUP_COLUMNS.items():
+        if name in names:
+            heads.setdefault(head, name)
+    groups: dict[tuple[str | None, ...], dict[str, Score]] = {}
     for score in scores:
-        key = tuple(score.tags.get(tag, "all") for tag in tags)
+        key = tuple(score.tags.get(tag) for tag in tags)
         groups.setdefault(key, {})[score.name] = score
     rows = [
         (
-            *key,
+            *(ALL if value is None else value for value in key),
             next(iter(found.values())).n,
-            *(found[name].value if name in found else None for name in columns),
+            *(found[name].value if name in found else None for name in heads.values()),
         )
         for key, found in groups.items()
     ]
-    heads = (_GROUP_COLUMNS[name] for name in columns)
-    return Table(title, (*tags, "pairs", *heads), rows)
+    rates = sum(head in ("wer", "cer", "ser") for head in heads)
+    return Table(title, (*tags, "pairs", *heads), rows, spare=len(heads) - rates)
 
 
 def scores_csv(scores: Sequence[Score]) -> str:
@@ -160,5 +251,6 @@ def scores_json(scores: Sequence[Score], **more: Any) -> str:
     return json.dumps({"scores": plain, "provenance": provenance, **more}, ensure_ascii=False)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+def _markdown(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return _MARKDOWN.sub(r"\\\g<0>", printable(text))

@@ -1,20 +1,27 @@
 """Big inputs, read and counted by several threads at once, results in the order of the rows.
 
 Every thread takes turns: it decodes one batch of a part, gives the part back, and counts the
-batch. So a file of one part still keeps two threads busy (one decodes while another counts), many
-parts keep all of them busy, and no more than one batch a thread is in memory.
+batch. So a file of one part still keeps two threads busy (one decodes while another counts), and
+many parts keep all of them busy. No more than one batch a thread is in memory, and a few results
+a thread: whoever is so far ahead of the caller waits.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch, Part, Source
 from assay.core.threads import thread_count, worker_thread
 
 __all__ = ["Counted", "scan"]
 
 T = TypeVar("T")
+
+AHEAD = 4  # results for each thread that may wait for the caller
+PATIENCE_S = 1.0  # how long a scan that ends early waits for a read that may hang
+THREADS = "assay-scan"  # what they are called
 
 
 class Counted(NamedTuple, Generic[T]):
@@ -47,56 +54,88 @@ class _Reader:
 
 
 class _Scan(Generic[T]):
-    """What the threads share, guarded by one condition."""
+    """What the threads share, guarded by one condition. A place is (index of the part, turn)."""
 
     def __init__(self, source: Source, count: Callable[[Any], T], threads: int) -> None:
-        self.count = count
+        self.count, self.threads = count, threads
         self.readers = [_Reader(source, part) for part in source.parts()]
         self.idle = self.readers[::-1]  # not being decoded, the earliest part last
-        self.unfinished = len(self.readers)
-        self.threads = threads  # still at work
-        self.answers: dict[tuple[int, int], Counted[T] | _Failed | _End] = {}  # by part and turn
+        self.decoding = 0
+        self.answers: dict[tuple[int, int], Counted[T] | _Failed | _End] = {}
+        self.wanted = (0, 0)  # the place the caller comes to next
+        self.failed: tuple[int, int] | None = None  # the earliest place with an error
         self.stop = False
         self.changed = threading.Condition()
 
     def work(self) -> None:
         worker_thread()
         while (reader := self.take()) is not None:
-            place = (reader.part.index, reader.turn)
+            place, batch = (reader.part.index, reader.turn), None
             try:
-                batch = reader.next()
-                self.give_back(reader, ended=batch is None)
+                try:
+                    batch = reader.next()
+                finally:
+                    self.give_back(reader, ended=batch is None)
                 if batch is None:
                     self.tell(place, _End())
                 else:
-                    self.tell(place, Counted(self.count(batch.rows), reader.part, batch.consumed))
+                    result = self.counted(reader.part, batch)
+                    self.tell(place, Counted(result, reader.part, batch.consumed))
             except BaseException as error:  # raised where the caller is, see results()
                 self.tell(place, _Failed(error))
-        with self.changed:
-            self.threads -= 1
-            self.changed.notify_all()
+
+    def counted(self, part: Part, batch: Batch) -> T:
+        try:
+            return self.count(batch.rows)
+        except DataError:
+            raise
+        except InputError as error:  # it knows the rows, but not where they come from
+            first = batch.first_row + 1
+            last = batch.first_row + batch.rows.num_rows
+            raise DataError(f"{part.name}: rows {first} to {last}: {error}") from error
 
     def take(self) -> _Reader | None:
         """The earliest part that no thread is decoding; None when there is nothing left to do."""
         with self.changed:
-            self.changed.wait_for(lambda: self.stop or self.idle or not self.unfinished)
-            return self.idle.pop() if self.idle and not self.stop else None
+            self.changed.wait_for(
+                lambda: self.stop or self.may_read() or not (self.idle or self.decoding)
+            )
+            if self.stop or not self.idle:
+                return None
+            self.decoding += 1
+            return self.idle.pop()
+
+    def may_read(self) -> bool:
+        """Is there a part to read, and room for what comes of it? There always is for the one
+        that the caller waits for."""
+        if not self.idle or len(self.answers) < AHEAD * self.threads:
+            return bool(self.idle)
+        index, turn = self.wanted
+        reader = self.idle[-1]
+        return reader.part.index == index and reader.turn < turn + self.threads
 
     def give_back(self, reader: _Reader, ended: bool) -> None:
         with self.changed:
-            if ended:
-                self.unfinished -= 1
-            else:
+            self.decoding -= 1
+            if not ended:
                 reader.turn += 1
                 self.idle.append(reader)
                 self.idle.sort(key=lambda reader: -reader.part.index)
+                self.leave_out_failed()
             self.changed.notify_all()
 
     def tell(self, place: tuple[int, int], answer: Counted[T] | _Failed | _End) -> None:
         with self.changed:
             self.answers[place] = answer
-            self.stop = self.stop or isinstance(answer, _Failed)
+            if isinstance(answer, _Failed):
+                self.failed = min(place, self.failed or place)
+                self.leave_out_failed()
             self.changed.notify_all()
+
+    def leave_out_failed(self) -> None:
+        """Nothing is read behind an error; all before it is, so that the same one is always met."""
+        if self.failed is not None:
+            self.idle = [r for r in self.idle if r.part.index < self.failed[0]]
 
     def results(self) -> Iterator[Counted[T]]:
         for reader in self.readers:
@@ -109,12 +148,10 @@ class _Scan(Generic[T]):
 
     def answer(self, place: tuple[int, int]) -> Counted[T] | _Failed | _End:
         with self.changed:
-            self.changed.wait_for(lambda: place in self.answers or not self.threads)
-            if place in self.answers:
-                return self.answers.pop(place)
-            # Work stopped before this batch came, for an error further on.
-            failed = [a for _, a in sorted(self.answers.items()) if isinstance(a, _Failed)]
-            return failed[0]
+            self.wanted = place
+            self.changed.notify_all()
+            self.changed.wait_for(lambda: place in self.answers)
+            return self.answers.pop(place)
 
     def end(self) -> None:
         with self.changed:
@@ -125,17 +162,22 @@ class _Scan(Generic[T]):
 def scan(source: Source, count: Callable[[Any], T]) -> Iterator[Counted[T]]:
     """count(rows) for every batch of the source, in the order of its rows.
 
-    Decoding and counting go on in other threads while the caller looks at results. The first
-    error that is met ends the scan and is raised here, after the results before it.
+    Decoding and counting go on in other threads while the caller looks at results. An error is
+    raised at its place: after all results before it, the same for any number of threads. What
+    `count` refuses as an InputError becomes a DataError that names the part and its rows.
     """
     size = thread_count()
     shared = _Scan(source, count, size)
-    threads = [threading.Thread(target=shared.work, daemon=True) for _ in range(size)]
+    threads = [
+        threading.Thread(target=shared.work, name=f"{THREADS}-{i}", daemon=True)
+        for i in range(size)
+    ]
     for thread in threads:
         thread.start()
     try:
         yield from shared.results()
     finally:
         shared.end()
+        deadline = time.monotonic() + PATIENCE_S
         for thread in threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))

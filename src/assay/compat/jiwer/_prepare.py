@@ -153,6 +153,5 @@ def _tokens(side: _Side, role: str) -> list[list[str]]:
 
 def _is_list_of_list_of_strings(value: Any) -> bool:
     return isinstance(value, list) and all(
-        isinstance(sentence, list) and all(isinstance(token, str) for token in sentence)
-        for sentence in value
+        isinstance(sentence, list) and _all_strings(sentence) for sentence in value
     )

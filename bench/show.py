@@ -1,0 +1,130 @@
+"""Outcomes as tables on a terminal or in a file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from outcome import FLOOR, MIB, Entry, Outcome, judge
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rows import Row, describe
+
+__all__ = ["print_cases", "print_changes", "print_outcomes"]
+
+PIPED_WIDTH = 160  # where there is no terminal to ask
+BUSY = 0.3  # of the cores, by others, when the run began
+
+
+def console() -> Console:
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def print_outcomes(outcomes: Sequence[Outcome], about: Row) -> None:
+    table = Table(
+        title=f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['os']}; "
+        f"Python {about['python']}; {about['versions']}",
+        show_lines=True,
+    )
+    for name in ("case", "ours", "peers", "floor", "memory MiB", "max error", "goals"):
+        table.add_column(name)
+    for outcome in outcomes:
+        table.add_row(
+            f"[bold]{outcome.case.name}[/bold]\nn={outcome.size:,}",
+            _cell(outcome.ours),
+            "\n".join(f"{peer.name}: {_cell(peer, ratio=True)}" for peer in outcome.peers) or "-",
+            _floor(outcome.entries.get(FLOOR)),
+            _memory(outcome),
+            "-" if outcome.ours.error is None else f"{outcome.ours.error:g}",
+            _goals(outcome),
+        )
+    out = console()
+    out.print(table)
+    for line in _notes(outcomes, about):
+        out.print(line)
+
+
+def _notes(outcomes: Sequence[Outcome], about: Row) -> Iterator[str]:
+    yield "ms and ratios: median over rounds in which all took turns (of the fastest calls)"
+    yield "memory: peak above the start of a call; of a process, its peak"
+    floors: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        floors.setdefault(outcome.case.floor, []).append(outcome.case.name)
+    for floor, names in floors.items():
+        yield f"floor of {', '.join(names)}: {floor}"
+    if outcomes[0].quick:
+        yield "quick sizes: the goals are meant for full ones"
+    if about["load"] and about["load"] > BUSY * about["cores"]:
+        yield (
+            f"[yellow]the machine was busy (load {about['load']}): we use every core, so ratios "
+            "to peers that use one come out low[/yellow]"
+        )
+
+
+def print_changes(changes: Iterable[Row], same_machine: bool) -> None:
+    table = Table(
+        title="against the older run",
+        caption=None if same_machine else "Another machine: only ratios compare.",
+    )
+    for name in ("case", "contender", "ms", "time", "ratio to ours"):
+        table.add_column(name)
+    for row in changes:
+        if row["note"]:
+            table.add_row(row["case"], row["contender"], row["note"], "", "")
+            continue
+        old_ms, new_ms = row["old_median_ms"], row["new_median_ms"]
+        ratios = f"{row['old_ratio']:.3g} → {row['new_ratio']:.3g}"
+        table.add_row(
+            row["case"],
+            row["contender"],
+            f"{old_ms:.4g} → {new_ms:.4g}",
+            f"{100 * (new_ms / old_ms - 1):+.0f} %",
+            "" if row["contender"] == "assay" else ratios,
+        )
+    console().print(table)
+
+
+def print_cases(cases: Iterable) -> None:
+    table = Table(show_lines=True)
+    for name in ("case", "what", "n (quick)", "floor", "goals"):
+        table.add_column(name)
+    for case in cases:
+        goals = [
+            " ".join(filter(None, (g.kind, g.peer, f"{g.bound:g}", g.aim and f"aim {g.aim:g}")))
+            for g in case.goals
+        ]
+        size = f"{case.size:,} ({case.quick:,})"
+        table.add_row(case.name, case.what, size, case.floor, "\n".join(goals))
+    console().print(table)
+
+
+def _cell(entry: Entry, ratio: bool = False) -> str:
+    if entry.times is None:
+        color = "red" if entry.status in ("WRONG", "failed", "unchecked") else "yellow"
+        return f"[{color}]{entry.status}[/{color}] {escape(entry.note)}".strip()
+    times = f"{1e3 * entry.times.median:.4g} ({1e3 * entry.times.min:.4g}) ms"
+    if not ratio:
+        return times
+    slower, fastest = entry.ratio or 0.0, entry.ratio_of_min or 0.0
+    return f"{times}, [{'red' if slower < 1 else 'bold'}]{slower:.3g}x[/] ({fastest:.3g}x)"
+
+
+def _floor(entry: Entry | None) -> str:
+    if entry is None or entry.times is None or not entry.ratio:
+        return "-"
+    return f"{1e3 * entry.times.median:.4g} ms\nours {1 / entry.ratio:.3g}x"
+
+
+def _memory(outcome: Outcome) -> str:
+    def amount(entry: Entry) -> str:
+        return "-" if entry.memory_bytes is None else f"{entry.memory_bytes / MIB:.4g}"
+
+    return "\n".join([amount(outcome.ours), *(f"{amount(e)} {e.name}" for e in outcome.peers)])
+
+
+def _goals(outcome: Outcome) -> str:
+    colors = {(True, True): "green", (True, None): "green", (True, False): "yellow"}
+    lines = []
+    for verdict in judge(outcome):
+        color = "red" if verdict.met is False else colors.get((verdict.met, verdict.aim_met), "dim")
+        lines.append(f"[{color}]{escape(describe(verdict))}[/{color}]")
+    return "\n".join(lines)

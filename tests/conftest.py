@@ -1,0 +1,53 @@
+"""What all tests share: hypothesis settings, and fresh interpreters."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Times on shared machines say nothing, so no deadline. Kernels compile inside some first example.
+settings.register_profile(
+    "assay",
+    deadline=None,
+    max_examples=60,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("assay")
+
+FreshPython = Callable[..., str]
+
+
+def run_python(
+    code: str, *, env: Mapping[str, str | None] | None = None, cwd: Path | None = None, **options
+) -> str:
+    """What a new interpreter prints that runs `code`; warnings are errors there too.
+
+    env: variables to set, or with None to leave out. options: for subprocess.run.
+    """
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("ASSAY_")}
+    for name, value in (env or {}).items():
+        variables.pop(name, None)
+        if value is not None:
+            variables[name] = value
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=variables,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def fresh_python() -> FreshPython:
+    return run_python

@@ -1,0 +1,103 @@
+"""Every implementation of one op, held to the outside oracle by the same test body."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rapidfuzz.distance import Levenshtein
+
+from assay.core.ragged import Ragged
+from assay.metrics.alignment import KINDS
+from assay.ops import edit, reference
+from assay.ops import tokens as packing
+from oracle import opcodes, words
+from strategies import IntPair, related, seeded_pairs, sentences, sequence_pairs, symbols, tokens
+
+
+def kernel_align(pair: IntPair) -> list[reference.Op]:
+    rows = [Ragged.from_lengths(np.array(row, np.int64), [len(row)]) for row in pair]
+    edits = edit.compare(packing.id_pairs(*rows), edit.CHUNKS)
+    ops = []
+    for kind, (a, b, c, d) in zip(edits.kinds.tolist(), edits.spans.tolist(), strict=True):
+        ops += steps(KINDS[kind], a, b, c, d)
+    return ops
+
+
+def reference_align(pair: IntPair) -> list[reference.Op]:
+    return reference.align(*pair)
+
+
+def steps(kind: str, a: int, b: int, c: int, d: int) -> list[reference.Op]:
+    """One operation a step, from a run."""
+    down, right = kind != "insert", kind != "delete"
+    return [(kind, a + k * down, c + k * right) for k in range(max(b - a, d - c))]
+
+
+def truth(pair: IntPair) -> list[reference.Op]:
+    return [step for run in opcodes(*pair) for step in steps(*run)]
+
+
+def kernel_words(text: str) -> list[str]:
+    return packing.words(packing.pack([text]))[0]
+
+
+ALIGN = {"kernels": kernel_align, "reference": reference_align}
+SPLIT = {"kernels": kernel_words, "reference": reference.split_words}
+
+aligners = pytest.mark.parametrize("align", ALIGN.values(), ids=ALIGN)
+splitters = pytest.mark.parametrize("split", SPLIT.values(), ids=SPLIT)
+
+
+def test_the_oracle_is_compiled() -> None:
+    # Its pure-Python fallback breaks ties of large pairs in another way.
+    assert Levenshtein.opcodes.__module__.startswith("rapidfuzz.distance.metrics_cpp")
+
+
+@aligners
+@given(sequence_pairs())
+def test_alignments_equal_rapidfuzz(align, pair: IntPair) -> None:
+    assert align(pair) == truth(pair)
+
+
+@aligners
+@settings(max_examples=10)
+@given(seeded_pairs(max_size=150))
+def test_longer_alignments_equal_rapidfuzz(align, corpus: list[IntPair]) -> None:
+    for pair in corpus:
+        assert align(pair) == truth(pair)
+
+
+@aligners
+@pytest.mark.parametrize(
+    ("n", "m"), [(1, 0), (0, 1), (1, 1), (63, 64), (64, 64), (64, 65), (65, 64), (65, 9), (129, 10)]
+)
+def test_sizes_around_the_word(align, n: int, m: int) -> None:
+    rng = random.Random(n * 1000 + m)
+    for alphabet in (1, 2, 5):
+        pair = symbols(rng, alphabet, n), symbols(rng, alphabet, m)
+        assert align(pair) == truth(pair)
+
+
+@aligners
+def test_a_split_in_the_middle_equals_rapidfuzz(align) -> None:
+    # The smallest table that rapidfuzz splits: 2^22 cells, with shared ends around it.
+    rng = random.Random(5)
+    ends = symbols(rng, 3, 20)
+    ref, hyp = related(rng, 2, 2060, 0.2)
+    ref, hyp = [2, *ref[:2048], 2], [3, *hyp[:2048], 3]
+    pair = ends + ref + ends, ends + hyp + ends
+    assert align(pair) == truth(pair)
+
+
+@splitters
+@given(sentences(tokens()))
+def test_words_equal_jiwer(split, text: str) -> None:
+    assert split(text) == words([text])[0]
+
+
+@splitters
+@given(st.lists(st.sampled_from("a \t\n\u3000\x1c"), max_size=9).map("".join))
+def test_white_space_equals_jiwer(split, text: str) -> None:
+    assert split(text) == words([text])[0]
