@@ -15,6 +15,7 @@ class Took(NamedTuple):
     seconds: float
     result: Any
     peak_bytes: int | None = None
+    cpu_s: float | None = None
 
 
 class Contender(NamedTuple):

@@ -1,4 +1,4 @@
-"""`python launch.py REPORT COMMAND...`: run a command, write its seconds and peak bytes to REPORT.
+"""`python launch.py REPORT COMMAND...`: run a command, write what it took to REPORT.
 
 A small process between: a child's peak counts from its parent's, which for the benchmark itself
 is hundreds of megabytes.
@@ -16,5 +16,6 @@ _, status, usage = os.wait4(process, 0)
 seconds = time.perf_counter() - start
 unit = 1 if sys.platform == "darwin" else 1024
 with open(report, "w") as file:
-    json.dump({"seconds": seconds, "peak_bytes": usage.ru_maxrss * unit}, file)
+    cpu_s = usage.ru_utime + usage.ru_stime
+    json.dump({"seconds": seconds, "cpu_s": cpu_s, "peak_bytes": usage.ru_maxrss * unit}, file)
 sys.exit(os.waitstatus_to_exitcode(status))

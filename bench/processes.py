@@ -34,7 +34,7 @@ print([add_one(1)])
 
 
 def spawn(command: list[str], **environment: str) -> Took:
-    """Run a command: its seconds, standard output and peak bytes."""
+    """Run a command: its times, standard output and peak bytes."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         launch = [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(report)]
@@ -49,7 +49,7 @@ def spawn(command: list[str], **environment: str) -> Took:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise RuntimeError(f"exit code {done.returncode}: {last}")
         measured = json.loads(report.read_text())
-    return Took(measured["seconds"], done.stdout, measured["peak_bytes"])
+    return Took(result=done.stdout, **measured)
 
 
 class _Scripts:
@@ -97,7 +97,7 @@ def parquet_cli(n: int) -> Work:
     def floor() -> Took:
         took = spawn([sys.executable, str(HERE / "processes.py"), str(path)], ASSAY_THREADS="1")
         counted.append(json.loads(took.result))
-        return Took(counted[-1]["cpu_s"] / thread_count(), took.result)
+        return Took(counted[-1]["cpu_s"] / thread_count(), took.result, cpu_s=counted[-1]["cpu_s"])
 
     def truth() -> Mapping[str, Any]:
         if not counted:

@@ -21,13 +21,24 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from outcome import FLOOR, MIB, OURS, Entry, Outcome, Verdict, judge
 
 __all__ = ["COLUMNS", "as_rows", "changes", "describe", "load", "machine", "save"]
 
-FIGURES = ("rounds", "calls", "median_ms", "min_ms", "p20_ms", "p80_ms", "ratio", "ratio_of_min")
+FIGURES = (
+    "rounds",
+    "calls",
+    "median_ms",
+    "min_ms",
+    "p20_ms",
+    "p80_ms",
+    "cpu_ms",
+    "ratio",
+    "ratio_of_min",
+)
 COLUMNS = (
     *("case", "contender", "role", "status", "note", "n", "mode"),
     *FIGURES,
@@ -148,6 +159,7 @@ def _figures(entry: Entry) -> Row:
         "min_ms": times.min,
         "p20_ms": times.quantile(0.2),
         "p80_ms": times.quantile(0.8),
+        "cpu_ms": median(times.cpu) if times.cpu else 0.0,
     }
     return figures | {
         "rounds": len(times.rounds),

@@ -1,6 +1,7 @@
 """Outcomes as tables on a terminal or in a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import median
 
 from outcome import FLOOR, MIB, Entry, Outcome, judge
 from rich.console import Console
@@ -45,7 +46,7 @@ def print_outcomes(outcomes: Sequence[Outcome], about: Row) -> None:
 
 def _notes(outcomes: Sequence[Outcome], about: Row) -> Iterator[str]:
     yield "ms and ratios: median over rounds in which all took turns (of the fastest calls)"
-    yield "memory: peak above the start of a call; of a process, its peak"
+    yield "cpu: one call, all threads; memory: peak above the start of a call, or of a process"
     floors: dict[str, list[str]] = {}
     for outcome in outcomes:
         floors.setdefault(outcome.case.floor, []).append(outcome.case.name)
@@ -103,7 +104,7 @@ def _cell(entry: Entry, ratio: bool = False) -> str:
         return f"[{color}]{entry.status}[/{color}] {escape(entry.note)}".strip()
     times = f"{1e3 * entry.times.median:.4g} ({1e3 * entry.times.min:.4g}) ms"
     if not ratio:
-        return times
+        return f"{times}\ncpu {1e3 * median(entry.times.cpu):.4g} ms"
     slower, fastest = entry.ratio or 0.0, entry.ratio_of_min or 0.0
     return f"{times}, [{'red' if slower < 1 else 'bold'}]{slower:.3g}x[/] ({fastest:.3g}x)"
 

@@ -25,6 +25,7 @@ class Times:
 
     rounds: list[float] = field(default_factory=list)
     calls: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)  # of all threads, a call's mean in each round
     peak_bytes: int | None = None
 
     @property
@@ -99,13 +100,18 @@ def _slice(
 ) -> None:
     gc.collect()  # nobody pays for another's garbage
     calls: list[float] = []
-    while not calls or sum(calls) < slice_s:
+    spent = 0.0
+    cpu_s = -time.process_time()
+    while not calls or spent < slice_s:
         start = clock()
         result = run()
         seconds = clock() - start
         if isinstance(result, Took):
             seconds = result.seconds
+            cpu_s += result.cpu_s or 0.0
             times.peak_bytes = max(times.peak_bytes or 0, result.peak_bytes or 0) or None
         calls.append(seconds)
+        spent += seconds
+    times.cpu.append((cpu_s + time.process_time()) / len(calls))
     times.calls += calls
     times.rounds.append(median(calls))

@@ -50,12 +50,12 @@ def counts(ops: Iterable[Opcode]) -> Truth:
 
 def words(texts: list[str]) -> list[list[str]]:
     """Words as jiwer's default transform cuts them."""
-    return jiwer.wer_default(texts)
+    return jiwer.wer_default(texts) if texts else []  # jiwer makes [[]] of no texts
 
 
 def characters(texts: list[str]) -> list[list[str]]:
     """Characters as jiwer's default transform cuts them."""
-    return jiwer.cer_default(texts)
+    return jiwer.cer_default(texts) if texts else []
 
 
 def units(texts: list[str], unit: str) -> list[list[str]]:

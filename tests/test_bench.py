@@ -199,8 +199,9 @@ def test_short_calls_are_repeated_for_a_slice():
 
 
 def test_a_contender_may_measure_itself():
-    times = interleave({"a": lambda: Took(2.5, None, 7)}, ONCE)
+    times = interleave({"a": lambda: Took(2.5, None, 7, cpu_s=4.0)}, ONCE)
     assert (times["a"].rounds, times["a"].peak_bytes) == ([2.5], 7)
+    assert 4.0 <= times["a"].cpu[0] < 5.0
 
 
 def test_stop_rule():

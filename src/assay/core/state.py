@@ -305,7 +305,7 @@ def _merge_fixed(mine: Any, theirs: Any) -> Any:
 
 
 def _key_text(key: Any) -> str:
-    return json.dumps(key)
+    return json.dumps(key, ensure_ascii=False)
 
 
 def _key_of(text: Any) -> Any:
@@ -313,11 +313,13 @@ def _key_of(text: Any) -> Any:
 
 
 def _json(value: Any) -> npt.NDArray[Any]:
-    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+    # Escapes would join two lone surrogates into one character when read.
+    text = json.dumps(value, ensure_ascii=False)
+    return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
 
 
 def _unjson(array: npt.NDArray[Any]) -> Any:
-    return json.loads(array.tobytes())
+    return json.loads(array.tobytes().decode("utf-8", "surrogatepass"))
 
 
 def _pack_keyed(name: str, value: Mapping[Any, int]) -> dict[str, npt.NDArray[Any]]:

@@ -8,6 +8,7 @@ __all__ = ["show"]
 RATES = ("16k", "8k", "6k")
 WORST = 3
 TOP = 8
+HEAD = len("REF: ")
 
 
 def show() -> None:
@@ -36,24 +37,53 @@ def show() -> None:
     console.print(f"{len(clips['id'])} sentences, three voices, three audio sampling rates\n")
     totals = [s for s in scores if "voice" not in s.tags]
     voices = [s for s in scores if "voice" in s.tags]
-    render.to_console(render.scores_table(totals, "Error rates by sampling rate"), console)
-    render.to_console(render.scores_table(voices, "... and by voice"), console)
+    tables = [
+        render.scores_table(totals, "Error rates by sampling rate"),
+        render.scores_table(voices, "... and by voice"),
+    ]
+    render.to_console(tables, console)
 
     rate = RATES[0]
     texts = clips["reference"], clips[f"hypothesis_{rate}"]
     pictures = align(*texts)
     wers = states[rate].per_item("wer")
-    console.print(Text(f"The {WORST} worst clips at {rate}", style="italic"), "")
+    console.print(Text(f"\nThe {WORST} worst clips at {rate}\n", style="bold"))
     for i in sorted(range(len(wers)), key=lambda i: (-wers[i], i))[:WORST]:
-        console.print(f"{clips['id'][i]} ({clips['voice'][i]}), wer {wers[i]:.3f}")
-        picture = pictures.text(i, color=console.is_terminal)
-        console.print(Text.from_ansi(picture, no_wrap=True, overflow="fold"), "")
+        console.print(f"{clips['id'][i]} ({clips['voice'][i]}), wer {render.shown(wers[i])}")
+        _print_picture(pictures.text(i, color=True), console)
+        console.print()
 
-    for kind in ("substitutions", "deletions", "insertions"):
-        rows = states[rate].top_confusions(kind, TOP)
-        title = f"Most frequent {kind} at {rate}"
-        render.to_console(render.Table(title, ("reference", "heard", "times"), rows), console)
-    console.print("\nNow your own: assay score transcripts FILE --reference COL --hypothesis COL")
+    tables = [
+        render.Table(
+            f"Most frequent {kind} at {rate}",
+            ("reference", "heard", "times"),
+            states[rate].top_confusions(kind, TOP),
+        )
+        for kind in ("substitutions", "deletions", "insertions")
+    ]
+    render.to_console(tables, console)
+    console.out("\nNow your own: assay score transcripts FILE --reference COL --hypothesis COL")
+
+
+def _print_picture(picture: str, console: Any) -> None:
+    """The lines of an alignment; where the terminal is narrow, in pieces cut between words."""
+    from rich.text import Text
+
+    lines = [Text.from_ansi(line) for line in picture.split("\n")]
+    heads, bodies = [line[:HEAD] for line in lines], [line[HEAD:] for line in lines]
+    length = max(map(len, bodies))
+    room = console.width - HEAD if console.is_terminal else length
+    between = [c for c in range(1, length) if all(b.plain[c : c + 1] in ("", " ") for b in bodies)]
+    start = 0
+    while start < length:
+        stop = length
+        if stop - start > room:
+            stop = max((c for c in between if start < c <= start + room), default=start + room)
+        for head, body in zip(heads, bodies, strict=True):
+            piece = head + body[start:stop]
+            piece.rstrip()
+            console.print(piece, soft_wrap=True)
+        start = stop + (stop in between)
 
 
 def _columns(source: Any) -> dict[str, list[Any]]:

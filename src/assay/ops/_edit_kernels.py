@@ -9,13 +9,20 @@ suffix are taken off, walk back from the last cell:
     diagonal        else
 
 The table is kept as bits (Myers 1999, Hyyro 2003): vp/vn hold D[i][j] - D[i-1][j] = +1 / -1,
-64 rows in a word, so both tests read one bit. `pm[rows[j]]` marks the reference positions equal
-to hypothesis symbol j.
+64 rows in a word, so both tests read one bit. Three ways to fill it, the first that fits:
+
+    word    up to 64 rows: one word a column
+    band    distances up to BAND: one word a column, which slides down a row with each. Cells
+            outside are taken as too large, which changes none on a shortest path, and no tie
+    blocks  as many words a column as the rows need
 """
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
-from assay.ops.jit import inlined, kernel
+from assay.ops.jit import inlined, kernel, twin
 
 EQUAL, SUBSTITUTE, DELETE, INSERT = 0, 1, 2, 3
 DISTANCE, COUNTS, CHUNKS = 0, 1, 2  # how deep a kernel goes
@@ -29,7 +36,10 @@ PENDING = -1  # in DIST: a long pair, left to ops/_edit_long.py
 WORD = 64
 SHORT_ROWS = 4096
 SPLIT_CELLS = 1 << 22
-SMALL = 256
+BAND = 31
+IN_WORD, IN_BAND, IN_BLOCKS = 0, 1, 2  # how a table was filled
+NO_SYMBOL = -1  # 255 among bytes, which are ASCII
+MARGIN = 128
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)
@@ -37,28 +47,97 @@ _63 = np.uint64(63)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
+def _matcher(lanes):
+    """An intrinsic: which of array[at:at + lanes] equal the symbol, as bits."""
+
+    def matches(typingctx, array, at, symbol):
+        def code(context, builder, signature, args):
+            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            vector = ir.VectorType(context.get_data_type(signature.args[0].dtype), lanes)
+            place = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
+            empty = ir.Constant(vector, ir.Undefined)
+            one = builder.insert_element(empty, args[2], ir.Constant(ir.IntType(32), 0))
+            first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+            wanted = builder.shuffle_vector(one, empty, first)
+            equal = builder.icmp_unsigned("==", builder.load(place, align=1), wanted)
+            bits = builder.bitcast(equal, ir.IntType(lanes))
+            return bits if lanes == 64 else builder.zext(bits, ir.IntType(64))
+
+        return types.uint64(array, types.int64, array.dtype), code
+
+    return intrinsic(matches)
+
+
+matches_16 = _matcher(16)
+matches_64 = _matcher(64)
+
+
+@intrinsic
+def popcount(typingctx, word):
+    def code(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), code
+
+
 @inlined
-def fill(pm, rows, blocks, n, m, vp, vn, keep):
-    """Distance of n rows against m columns; with `keep`, columns 1..m of vp and vn are stored."""
+def fill_word(window, hyp, b0, n, m, vp, vn, keep):
+    """Distance of n <= 64 rows at window[64:] against m columns; with `keep`, its steps."""
     distance = n
     last = np.uint64((n - 1) & 63)
-    if blocks == 1:
-        p = _ALL
-        q = _0
-        for j in range(m):
-            x = pm[rows[j]]
-            d = (((x & p) + p) ^ p) | x | q
-            hp = q | ~(d | p)
-            hn = d & p
-            distance += np.int64((hp >> last) & _1) - np.int64((hn >> last) & _1)
-            hp = (hp << _1) | _1
-            hn = hn << _1
-            p = hn | ~(d | hp)
-            q = hp & d
-            if keep:
-                vp[j] = p
-                vn[j] = q
-        return distance
+    p = _ALL
+    q = _0
+    few = n <= 16
+    for j in range(m):
+        symbol = hyp[b0 + j]
+        x = matches_16(window, 64, symbol) if few else matches_64(window, 64, symbol)
+        d = (((x & p) + p) ^ p) | x | q
+        hp = q | ~(d | p)
+        hn = d & p
+        distance += np.int64((hp >> last) & _1) - np.int64((hn >> last) & _1)
+        hp = (hp << _1) | _1
+        hn = hn << _1
+        p = hn | ~(d | hp)
+        q = hp & d
+        if keep:
+            vp[j] = p
+            vn[j] = q
+    return distance
+
+
+@inlined
+def fill_band(window, hyp, b0, n, m, vp, vn, keep):
+    """The same for any n with |n - m| <= BAND; exact where it is <= BAND.
+
+    After column j (from 1), bit k is row j + k - BAND.
+    """
+    bottom = BAND  # D in the last row of the band
+    p = _ALL << np.uint64(63 - BAND)
+    q = _0
+    for j in range(m):
+        x = matches_64(window, 1 + BAND + j, hyp[b0 + j])
+        d = (((x & p) + p) ^ p) | x | q
+        hp = q | ~(d | p)
+        hn = d & p
+        bottom += np.int64(~d >> _63)
+        d >>= _1
+        p = hn | ~(d | hp)
+        q = d & hp
+        if keep:
+            vp[j] = p
+            vn[j] = q
+    below = m + BAND - n  # rows of the band under the last one
+    if below > 0:
+        mask = ((_1 << np.uint64(below)) - _1) << np.uint64(63 - below)
+        bottom += popcount(q & mask) - popcount(p & mask)
+    return bottom
+
+
+@inlined
+def fill_blocks(pm, rows, blocks, n, m, vp, vn, keep):
+    """The same for any n; the steps of column j at j * blocks, rows from pm[rows[j] * blocks]."""
+    distance = n
+    last = np.uint64((n - 1) & 63)
     # Without `keep` one column is overwritten in place.
     for w in range(blocks):
         vp[w] = _ALL
@@ -91,30 +170,36 @@ def fill(pm, rows, blocks, n, m, vp, vn, keep):
 
 
 @inlined
-def walk(pm, rows, blocks, n, m, vp, vn, path):
+def walk(ref, a0, hyp, b0, way, blocks, n, m, vp, vn, path):
     """The canonical path, written to the end of path[:n + m]. Returns its start and insertions."""
-    skip = 0 if blocks == 1 else blocks  # `fill` stores column 0 only for several blocks
     at = n + m
     i = n
     j = m
     insertions = 0
     while i > 0 and j > 0:
         at -= 1
-        w = (i - 1) >> 6
-        bit = np.uint64((i - 1) & 63)
-        here = (j - 1) * blocks + skip + w
-        if (vp[here] >> bit) & _1:
+        # the bit of row i in column j, and in the column before it
+        if way == IN_BLOCKS:
+            here = j * blocks + ((i - 1) >> 6)
+            before = here - blocks
+            bit = (i - 1) & 63
+            bit_before = bit
+        else:
+            here = j - 1
+            before = j - 2
+            bit = i - 1 if way == IN_WORD else i - j + BAND
+            bit_before = bit if way == IN_WORD else bit + 1
+        if (vp[here] >> np.uint64(bit)) & _1:
             path[at] = DELETE
             i -= 1
-        elif j > 1 and (vn[here - blocks] >> bit) & _1:
+        elif j > 1 and (vn[before] >> np.uint64(bit_before)) & _1:
             path[at] = INSERT
             insertions += 1
             j -= 1
         else:
-            match = (pm[rows[j - 1] * blocks + w] >> bit) & _1
-            path[at] = EQUAL if match else SUBSTITUTE
             i -= 1
             j -= 1
+            path[at] = EQUAL if ref[a0 + i] == hyp[b0 + j] else SUBSTITUTE
     while i > 0:
         at -= 1
         path[at] = DELETE
@@ -172,15 +257,16 @@ def symbol_pairs(
     for r in range(first, last):
         top_n = max(top_n, ref_ends[r] - ref_starts[r])
         top_m = max(top_m, hyp_ends[r] - hyp_starts[r])
-    rows = np.empty(top_m, np.int64)
     path = np.empty(top_n + top_m, np.uint8)
     top_n = min(top_n, SHORT_ROWS)
-    # A row of pm for every symbol if they are few. Else slots gives the rows: 1 for the first
-    # distinct symbol of a reference, and so on; row 0 stays empty, for symbols that it lacks.
-    small = len(slots) <= SMALL
-    pm = np.zeros((SMALL if small else top_n + 1) * ((top_n + 63) >> 6) + 1, np.uint64)
-    vp = np.empty(1024, np.uint64)
-    vn = np.empty(1024, np.uint64)
+    rows = np.empty(top_m, np.int64)
+    pm = np.zeros((top_n + 1) * ((top_n + 63) >> 6) + 1, np.uint64)
+    vp = np.empty(max(1024, top_m), np.uint64)
+    vn = np.empty(max(1024, top_m), np.uint64)
+    # The reference between stretches of no symbol, for reading 64 at a time.
+    window = np.empty(top_n + 64 + MARGIN, ref.dtype)
+    for k in range(64):
+        window[k] = NO_SYMBOL
     chunk = 0
 
     for o in range(last - first):
@@ -216,14 +302,23 @@ def symbol_pairs(
         elif n > WORD and (n > SHORT_ROWS or n * m >= SPLIT_CELLS):
             distance = PENDING
         else:
+            for k in range(n):
+                window[64 + k] = ref[a0 + k]
+            for k in range(64 + n, 64 + n + (64 if n <= WORD else MARGIN)):
+                window[k] = NO_SYMBOL
+            keep = depth != DISTANCE
+            way = IN_BLOCKS
             blocks = (n + 63) >> 6
-            distinct = 0
-            if small:
-                for i in range(n):
-                    pm[ref[a0 + i] * blocks + (i >> 6)] |= _1 << np.uint64(i & 63)
-                for j in range(m):
-                    rows[j] = hyp[b0 + j]
-            else:
+            if n <= WORD:
+                way = IN_WORD
+                distance = fill_word(window, hyp, b0, n, m, vp, vn, keep)
+            elif abs(n - m) <= BAND:
+                distance = fill_band(window, hyp, b0, n, m, vp, vn, keep)
+                way = IN_BAND if distance <= BAND else IN_BLOCKS
+            if way == IN_BLOCKS:
+                # slots: symbol -> row of pm, 1 for the first distinct symbol, and so on; row 0
+                # stays empty, for symbols that the reference lacks.
+                distinct = 0
                 for i in range(n):
                     symbol = ref[a0 + i]
                     row = slots[symbol]
@@ -234,21 +329,17 @@ def symbol_pairs(
                     pm[row * blocks + (i >> 6)] |= _1 << np.uint64(i & 63)
                 for j in range(m):
                     rows[j] = slots[hyp[b0 + j]]
-            need = (m + 1) * blocks
-            if need > len(vp):
-                vp = np.empty(2 * need, np.uint64)
-                vn = np.empty(2 * need, np.uint64)
-            distance = fill(pm, rows, blocks, n, m, vp, vn, depth != DISTANCE)
-            if depth != DISTANCE:
-                begin, insertions = walk(pm, rows, blocks, n, m, vp, vn, path)
-            if small:
-                for i in range(n):
-                    pm[ref[a0 + i] * blocks + (i >> 6)] = _0
-            else:
+                need = (m + 1) * blocks
+                if need > len(vp):
+                    vp = np.empty(2 * need, np.uint64)
+                    vn = np.empty(2 * need, np.uint64)
+                distance = fill_blocks(pm, rows, blocks, n, m, vp, vn, keep)
                 for i in range(n):
                     slots[ref[a0 + i]] = 0
                 for k in range(blocks, (distinct + 1) * blocks):
                     pm[k] = _0
+            if keep:
+                begin, insertions = walk(ref, a0, hyp, b0, way, blocks, n, m, vp, vn, path)
         out[o, DIST] = distance
         out[o, INS] = insertions
         if depth == CHUNKS:
@@ -257,3 +348,6 @@ def symbol_pairs(
                     kinds, spans, chunk, left + before, path, begin, end, after + right
                 )  # fmt: skip
             bounds[o] = chunk
+
+
+byte_pairs = twin(symbol_pairs, "byte_pairs")  # symbols uint8 instead of int32

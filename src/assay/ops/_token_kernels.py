@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from assay.ops.jit import inlined, kernel
+from assay.ops.jit import inlined, kernel, twin
 
 
 @inlined
@@ -145,6 +145,9 @@ def strip_rows(symbols, offsets):
         starts[r] = i
         ends[r] = stop
     return starts, ends
+
+
+strip_bytes = twin(strip_rows, "strip_bytes")  # symbols uint8 instead of int32
 
 
 @kernel

@@ -89,7 +89,8 @@ def compare(pairs: Pairs, depth: int) -> Edits:
     spans = np.empty((room, 4), np.int32)
     offsets = np.zeros(n + 1 if depth == CHUNKS else 1, np.int64)
     slots = np.zeros(pairs.size, np.int32)
-    kernels.symbol_pairs(
+    pair_kernel: Any = kernels.byte_pairs if pairs.ref.dtype == np.uint8 else kernels.symbol_pairs
+    pair_kernel(
         *pairs[:7], 0, n, slots, depth, out, kinds, spans, offsets[1:]
     )  # fmt: skip
     used = int(offsets[-1])

@@ -6,11 +6,12 @@ after fork.
 """
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 import numba
 
-__all__ = ["inlined", "kernel"]
+__all__ = ["inlined", "kernel", "twin"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,18 @@ def kernel(function: F) -> F:
         return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
     except RuntimeError:
         return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+
+
+def twin(compiled: F, name: str) -> F:
+    """The same kernel under another name, for arguments of another type.
+
+    The cache gives the types of one kernel numbers in order of arrival, and two processes that
+    compile different types at once can give both the same number. One type a name needs none.
+    """
+    function = getattr(compiled, "py_func", compiled)
+    copy: Any = FunctionType(function.__code__, function.__globals__, name)
+    copy.__qualname__ = name
+    return kernel(copy)  # type: ignore[no-any-return]
 
 
 def inlined(function: F) -> F:

@@ -51,7 +51,9 @@ def basic(text: Ragged) -> Ragged:
         # One call for all rows: nothing joins or changes across a line feed.
         lines = "\n".join(line.replace("\n", " ") for line in strings(text))
         text = pack(unicodedata.normalize("NFKC", lines).lower().split("\n"))
-    return Ragged(*kernels.basic_rows(text.values, text.offsets, _classes()))
+    values, offsets = kernels.basic_rows(text.values, text.offsets, _classes())
+    values.flags.writeable = False  # one array type, so one compiled kernel
+    return Ragged(values, offsets)
 
 
 @functools.cache

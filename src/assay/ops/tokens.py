@@ -179,12 +179,13 @@ def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
 def char_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
     """Code points without the white space at both ends of a row."""
     size = BYTES
+    strip: Any = kernels.strip_bytes
     if kernels.has_high_bytes(ref.values) or kernels.has_high_bytes(hyp.values):
-        size = CODE_POINTS
+        size, strip = CODE_POINTS, kernels.strip_rows
         ref = Ragged(*kernels.decode(ref.values, ref.offsets))
         hyp = Ragged(*kernels.decode(hyp.values, hyp.offsets))
-    ref_rows: Bounds = kernels.strip_rows(ref.values, ref.offsets)
-    hyp_rows: Bounds = kernels.strip_rows(hyp.values, hyp.offsets)
+    ref_rows: Bounds = strip(ref.values, ref.offsets)
+    hyp_rows: Bounds = strip(hyp.values, hyp.offsets)
     return Pairs(ref.values, *ref_rows, hyp.values, *hyp_rows, NONE_SAME, size)
 
 

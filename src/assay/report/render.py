@@ -170,7 +170,7 @@ def to_console(tables: Iterable[Table], console: Any) -> None:
             drawn, width = _drawn(table)
         console.print(drawn, crop=False)  # a number is never cut: rather let the terminal wrap
         if left_out:
-            hint = f"no room for {', '.join(left_out)}: widen the terminal, or take --csv"
+            hint = f"no room for {', '.join(left_out)}: widen the terminal"
             console.print(Text(hint, style="dim"))
 
 
@@ -182,7 +182,9 @@ def _drawn(table: Table) -> tuple[Any, int]:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    drawn = RichTable(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0)
+    )
     least = []
     for c, (name, numeric) in enumerate(zip(table.columns, table._numeric(), strict=True)):
         cells = [printable(name), *(printable(shown(row[c])) for row in table.rows)]

@@ -42,8 +42,8 @@ class ItemFile:
                 os.replace(items.temporary, target)
         finally:
             if os.path.exists(items.temporary):
-                with suppress(DataError):
-                    items.close()  # a full disk fails here again
+                with suppress(Exception):  # a full disk fails again, a half-written table too
+                    items.close()
                 os.unlink(items.temporary)
 
     def write(self, columns: Mapping[str, Any], places: Any, total: int) -> None:

@@ -8,6 +8,7 @@ a thread: whoever is so far ahead of the caller waits.
 
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -60,27 +61,24 @@ class _Scan(Generic[T]):
         self.count, self.threads = count, threads
         self.readers = [_Reader(source, part) for part in source.parts()]
         self.idle = self.readers[::-1]  # not being decoded, the earliest part last
-        self.decoding = 0
         self.answers: dict[tuple[int, int], Counted[T] | _Failed | _End] = {}
         self.wanted = (0, 0)  # the place the caller comes to next
-        self.failed: tuple[int, int] | None = None  # the earliest place with an error
         self.stop = False
         self.changed = threading.Condition()
 
     def work(self) -> None:
         worker_thread()
         while (reader := self.take()) is not None:
-            place, batch = (reader.part.index, reader.turn), None
+            place = (reader.part.index, reader.turn)
             try:
-                try:
-                    batch = reader.next()
-                finally:
-                    self.give_back(reader, ended=batch is None)
+                batch = reader.next()
                 if batch is None:
                     self.tell(place, _End())
-                else:
-                    result = self.counted(reader.part, batch)
-                    self.tell(place, Counted(result, reader.part, batch.consumed))
+                    continue
+                self.give_back(reader)
+                result = self.counted(reader.part, batch)
+                self.tell(place, Counted(result, reader.part, batch.consumed))
+                del batch, result  # not to be held while this thread waits
             except BaseException as error:  # raised where the caller is, see results()
                 self.tell(place, _Failed(error))
 
@@ -95,15 +93,10 @@ class _Scan(Generic[T]):
             raise DataError(f"{part.name}: rows {first} to {last}: {error}") from error
 
     def take(self) -> _Reader | None:
-        """The earliest part that no thread is decoding; None when there is nothing left to do."""
+        """The earliest part that no thread is decoding; None when the caller has had enough."""
         with self.changed:
-            self.changed.wait_for(
-                lambda: self.stop or self.may_read() or not (self.idle or self.decoding)
-            )
-            if self.stop or not self.idle:
-                return None
-            self.decoding += 1
-            return self.idle.pop()
+            self.changed.wait_for(lambda: self.stop or self.may_read())
+            return None if self.stop else self.idle.pop()
 
     def may_read(self) -> bool:
         """Is there a part to read, and room for what comes of it? There always is for the one
@@ -114,28 +107,16 @@ class _Scan(Generic[T]):
         reader = self.idle[-1]
         return reader.part.index == index and reader.turn < turn + self.threads
 
-    def give_back(self, reader: _Reader, ended: bool) -> None:
+    def give_back(self, reader: _Reader) -> None:
         with self.changed:
-            self.decoding -= 1
-            if not ended:
-                reader.turn += 1
-                self.idle.append(reader)
-                self.idle.sort(key=lambda reader: -reader.part.index)
-                self.leave_out_failed()
+            reader.turn += 1
+            insort(self.idle, reader, key=lambda reader: -reader.part.index)
             self.changed.notify_all()
 
     def tell(self, place: tuple[int, int], answer: Counted[T] | _Failed | _End) -> None:
         with self.changed:
             self.answers[place] = answer
-            if isinstance(answer, _Failed):
-                self.failed = min(place, self.failed or place)
-                self.leave_out_failed()
             self.changed.notify_all()
-
-    def leave_out_failed(self) -> None:
-        """Nothing is read behind an error; all before it is, so that the same one is always met."""
-        if self.failed is not None:
-            self.idle = [r for r in self.idle if r.part.index < self.failed[0]]
 
     def results(self) -> Iterator[Counted[T]]:
         for reader in self.readers:

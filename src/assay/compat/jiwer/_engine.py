@@ -5,7 +5,7 @@ from typing import Any
 from assay.compat.jiwer._prepare import Unit, compare
 from assay.metrics import words
 from assay.metrics.alignment import Alignments
-from assay.metrics.words import EditCounts
+from assay.metrics.edit_counts import EditCounts
 
 __all__ = ["count_or_align", "counts", "error_rate"]
 

@@ -4,9 +4,7 @@ Measures are computed at once. The token lists and the alignment, which cost far
 when they are first looked at and are plain lists from then on.
 """
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,7 +16,7 @@ from assay.compat.jiwer._prepare import Pairs, compare, split
 from assay.compat.jiwer.transformations import cer_default, wer_default
 from assay.metrics import words
 from assay.metrics.alignment import Alignments
-from assay.metrics.words import EditCounts
+from assay.metrics.edit_counts import EditCounts
 
 __all__ = [
     "AlignmentChunk",
@@ -211,27 +209,13 @@ def _chunks(alignments: Alignments) -> list[list[AlignmentChunk]]:
         alignments.hyp_start,
         alignments.hyp_end,
     )
-    with _no_collection():
-        for kind, i, j, k, m in zip(*(column.tolist() for column in columns), strict=True):
-            chunk = new(AlignmentChunk)
-            chunk.type = _TYPES[kind]
-            chunk.ref_start_idx = i
-            chunk.ref_end_idx = j
-            chunk.hyp_start_idx = k
-            chunk.hyp_end_idx = m
-            chunks.append(chunk)
-        ends = alignments.offsets.tolist()
-        return [chunks[start:end] for start, end in pairwise(ends)]
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Objects that all stay alive are made five times as fast when the cycle collector does not
-    walk through them again and again meanwhile."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    for kind, i, j, k, m in zip(*(column.tolist() for column in columns), strict=True):
+        chunk = new(AlignmentChunk)
+        chunk.type = _TYPES[kind]
+        chunk.ref_start_idx = i
+        chunk.ref_end_idx = j
+        chunk.hyp_start_idx = k
+        chunk.hyp_end_idx = m
+        chunks.append(chunk)
+    ends = alignments.offsets.tolist()
+    return [chunks[start:end] for start, end in pairwise(ends)]

@@ -1,0 +1,45 @@
+"""What __init__.py loads on first use, for type checkers and editors. A test holds both equal."""
+
+from assay import compat as compat
+from assay import core as core
+from assay import demo as demo
+from assay import metrics as metrics
+from assay import ops as ops
+from assay import readers as readers
+from assay import report as report
+from assay import run as run
+from assay.core.errors import AssayError as AssayError
+from assay.core.ragged import Ragged as Ragged
+from assay.core.score import Score as Score
+from assay.core.state import State as State
+from assay.metrics.alignment import Alignments as Alignments
+from assay.metrics.edit_counts import EditCounts as EditCounts
+from assay.metrics.words import align as align
+from assay.metrics.words import cer as cer
+from assay.metrics.words import count_chars as count_chars
+from assay.metrics.words import count_words as count_words
+from assay.metrics.words import mer as mer
+from assay.metrics.words import wer as wer
+from assay.metrics.words import wil as wil
+from assay.metrics.words import wip as wip
+from assay.readers import read as read
+
+__version__: str
+
+__all__ = [
+    "Alignments",
+    "AssayError",
+    "EditCounts",
+    "Ragged",
+    "Score",
+    "State",
+    "align",
+    "cer",
+    "count_chars",
+    "count_words",
+    "mer",
+    "read",
+    "wer",
+    "wil",
+    "wip",
+]

@@ -1,0 +1,216 @@
+"""Laws of every metric at once, driven by the table of metrics.
+
+A new metric gets them by its row in METRICS; a new kind of input needs one strategy in INPUTS.
+"""
+
+import copy
+import inspect
+import pickle
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay import State
+from assay.metrics import METRICS
+from strategies import sentences, text_pairs, tokens
+
+Items = list[Any]
+
+# what a metric takes -> a strategy of lists of items
+INPUTS: dict[str, st.SearchStrategy[Items]] = {
+    "reference and hypothesis texts": st.one_of(
+        text_pairs(max_pairs=8),
+        st.lists(st.tuples(*[sentences(tokens(3))] * 2), max_size=8),
+    )
+}
+
+# the same, as one example with a value that is neither 0 nor 1
+EXAMPLES: dict[str, Items] = {
+    "reference and hypothesis texts": [("a b c", "a x c"), ("d", "d e"), ("f", "f")]
+}
+
+# options of a count function that change what its state holds
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"items": True},
+    {"by": True},
+    {"confusions": True, "by": True, "items": True},
+    {"empty": "skip", "items": True, "by": True},
+    {"normalise": "basic", "confusions": True},
+]
+
+COUNTS = {metric.where: metric.takes for metric in METRICS.values()}
+
+every_count = pytest.mark.parametrize("where", COUNTS)
+
+
+def count_function(where: str) -> Callable[..., State]:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
+def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any]) -> State:
+    """The state of some items; an item keeps its id and its group wherever it is counted."""
+    options = dict(options)
+    if options.get("items"):
+        options["ids"] = np.array(ids, np.int64)
+    if options.pop("by", False):
+        options["by"] = {
+            "voice": [None if k % 5 == 4 else "uvwx"[k % 5] for k in ids],
+            "odd": [k % 2 for k in ids],
+        }
+    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
+    return count_function(where)(*columns, **options)
+
+
+@st.composite
+def cases(draw: Any, where: str) -> tuple[Items, dict[str, Any]]:
+    return draw(INPUTS[COUNTS[where]]), draw(st.sampled_from(OPTIONS))
+
+
+@st.composite
+def partitions(draw: Any, n: int) -> list[list[int]]:
+    """0..n-1 dealt to some parts in any order; parts may be empty."""
+    parts: list[list[int]] = [[] for _ in range(draw(st.integers(1, 4)))]
+    for k in draw(st.permutations(range(n))):
+        parts[draw(st.integers(0, len(parts) - 1))].append(k)
+    return parts
+
+
+@st.composite
+def trees(draw: Any, states: list[State]) -> State:
+    """The states added in any order, with brackets anywhere."""
+    left = list(draw(st.permutations(states)))
+    while len(left) > 1:
+        a, b = (left.pop(draw(st.integers(0, len(left) - 1))) for _ in range(2))
+        left.append(a + b)
+    return left[0]
+
+
+def values(state: State) -> list[str]:
+    """Every score to the last digit."""
+    return [f"{s.key()}={s.value!r} n={s.n} {s.signature}" for s in state.scores()]
+
+
+@every_count
+@given(st.data())
+def test_the_sum_of_parts_is_the_whole(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    whole = count(where, items, range(len(items)), options)
+    parts = [
+        count(where, [items[k] for k in part], part, options)
+        for part in data.draw(partitions(len(items)))
+    ]
+    for merged in (sum(parts), data.draw(trees(parts))):
+        assert merged.to_bytes() == whole.to_bytes()
+        assert values(merged) == values(whole)
+
+
+@every_count
+@given(st.data())
+def test_order_changes_nothing(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    order = data.draw(st.permutations(range(len(items))))
+    shuffled = count(where, [items[k] for k in order], order, options)
+    assert shuffled.to_bytes() == count(where, items, range(len(items)), options).to_bytes()
+
+
+@every_count
+@given(st.data())
+def test_nothing_is_neutral(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    state = count(where, items, range(len(items)), options)
+    for nothing in (type(state).zero(), count(where, [], [], options)):
+        for merged in (nothing + state, state + nothing, sum([nothing, state, nothing])):
+            assert merged.to_bytes() == state.to_bytes()
+            assert values(merged) == values(state)
+
+
+@every_count
+@given(st.data())
+def test_bytes_round_trip(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    state = count(where, items, range(len(items)), options)
+    more = count(where, items, range(100, 100 + len(items)), options)
+    for again in (
+        State.from_bytes(state.to_bytes()),
+        type(state).from_arrays(state.to_arrays()),
+        pickle.loads(pickle.dumps(state)),
+        copy.deepcopy(state),
+    ):
+        assert type(again) is type(state)
+        assert again.to_bytes() == state.to_bytes()
+        assert values(again) == values(state)
+        assert (again + more).to_bytes() == (state + more).to_bytes()
+
+
+@every_count
+@given(st.data())
+def test_reading_changes_nothing(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    state = count(where, items, range(len(items)), options)
+    before, seen = state.to_bytes(), values(state)
+    state + count(where, items, range(100, 100 + len(items)), options)
+    state.as_dict("x_")
+    state._repr_html_()
+    assert values(state) == seen
+    assert state.to_bytes() == before
+
+
+@every_count
+@given(st.data())
+def test_inputs_are_left_as_they_were(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
+    before = copy.deepcopy(columns)
+    options = {name: value for name, value in options.items() if name != "by"}
+    first = count_function(where)(*columns, **options)
+    assert columns == before
+    assert count_function(where)(*columns, **options).to_bytes() == first.to_bytes()
+
+
+@every_count
+@settings(max_examples=20)
+@given(st.data())
+def test_the_number_of_threads_changes_nothing(where: str, data: Any) -> None:
+    items, options = data.draw(cases(where))
+    items = items * 700  # several blocks
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        for threads in ("1", "2", "5"):
+            patch.setenv("ASSAY_THREADS", threads)
+            found.append(count(where, items, range(len(items)), options).to_bytes())
+    assert len(set(found)) == 1
+
+
+# -- the table -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_table_keeps_its_word(name: str) -> None:
+    metric = METRICS[name]
+    items = EXAMPLES[metric.takes]
+    state = count(metric.where, items, range(len(items)), {})
+    (score,) = [score for score in state.scores() if score.name == name]
+    assert (score.unit, score.better) == (metric.unit, metric.better)
+    assert score.n == len(items)
+    assert score.signature.startswith(f"{name}|")
+    assert state[name] == score.value
+    assert 0 < score.value < 1
+    assert metric.source
+    assert metric.oracle
+
+
+@every_count
+def test_count_functions_look_alike(where: str) -> None:
+    parameters = inspect.signature(count_function(where)).parameters.values()
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert positional == ["reference", "hypothesis"]
+    assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters)[2:])
+    assert {"by", "items", "ids"} <= {p.name for p in parameters}
+    assert ">>>" in (count_function(where).__doc__ or "")
