@@ -118,6 +118,26 @@ def test_shared_ends_are_taken_off_prefix_first(packing, alphabet: int) -> None:
     check(packing(corpus), corpus)
 
 
+@packings
+@pytest.mark.parametrize("alphabet", ALPHABETS[1:])
+def test_distances_around_the_band(packing, alphabet: int) -> None:
+    # From 65 rows on, distances up to 31 are found in a band of 64 diagonals.
+    rng = random.Random(alphabet)
+    corpus = []
+    for errors in (1, 15, *range(27, 37)):
+        for size in (65, 66, 96, 127, 128, 200, 400):
+            ref = symbols(rng, alphabet, size)
+            hyp = list(ref)
+            for _ in range(errors):  # of one kind, or of all
+                at, kind = rng.randrange(len(hyp)), (errors + size) % 4 or rng.randrange(1, 4)
+                hyp[at : at + (kind != 1)] = [rng.randrange(alphabet)] * (kind != 2)
+            corpus += [(ref, hyp), (hyp, ref)]
+            noise = symbols(rng, alphabet, errors)
+            corpus += [(ref, noise + ref), (ref, ref[errors:]), (ref, ref[errors:] + noise)]
+            corpus += [(noise + ref, ref + noise[::-1]), (ref, ref[: size // 2] + noise + ref[40:])]
+    check(packing(corpus), corpus)
+
+
 @given(st.lists(sequence_pairs(), max_size=5))
 def test_chunks_tile_both_sequences(corpus: list[IntPair]) -> None:
     edits = edit.compare(as_ids(corpus), edit.CHUNKS)

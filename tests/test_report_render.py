@@ -209,6 +209,11 @@ def test_numbers_are_never_cut(width):
     assert max(map(len, shown.splitlines())) <= width
 
 
+def test_numbers_without_room_are_left_to_the_terminal_to_wrap():
+    shown = plain(on_terminal(Table("", ("a", "b"), [(12345678, 87654321)]), width=12))
+    assert "12,345,678  87,654,321\n" in shown
+
+
 def test_text_is_folded_not_cut_where_there_is_no_room():
     words = "abcdefghij" * 8
     shown = plain(on_terminal(table((words, 123456, 0.5)), 40))
@@ -250,12 +255,12 @@ def test_scores_of_groups_have_a_row_each():
     scores = [
         *(score("wer", 0.5, 3), score("hits", 9, 3), score("substitutions", 2, 3)),
         *(score("wer", 0.25, 1, voice="a"), score("substitutions", 1, 1, voice="a")),
-        *(score("wer", 0.75, 2, voice="all"), score("substitutions", 1, 2, voice="all")),
+        *(score("wer", 0.75, 2, voice="(all)"), score("substitutions", 1, 2, voice="(all)")),
     ]
     found = render.scores_table(scores, "by voice")
     assert found.title == "by voice"
     assert found.columns == ("voice", "pairs", "wer", "sub")
-    assert found.rows == [("(all)", 3, 0.5, 2), ("a", 1, 0.25, 1), ("all", 2, 0.75, 1)]
+    assert found.rows == [("(all)", 3, 0.5, 2), ("a", 1, 0.25, 1), ("(all)", 2, 0.75, 1)]
     assert found.spare == 1
 
 

@@ -16,8 +16,8 @@ Block = Callable[[], tokens.Pairs]
 
 
 class PairInput:
-    """n pairs of any accepted kind. blocks() packs them a few thousand at a time, so that packing
-    one block overlaps with comparing others; items() reads them back as tokens."""
+    """n pairs of any accepted kind. blocks() gives what packs them, a few thousand at a time, so
+    that packing one block overlaps with comparing others; items() reads them back as tokens."""
 
     def __init__(self, reference: Any, hypothesis: Any, normaliser: str = "none") -> None:
         if len(reference) != len(hypothesis):
@@ -50,6 +50,7 @@ class TextPairs(PairInput):
         self, reference: Any, hypothesis: Any, unit: str, normalise: str | Callable[[str], str]
     ) -> None:
         self.normalise, name = normalisers.resolve(normalise)
+        self.callers = callable(normalise)  # the caller's function runs in the caller's thread
         self.cut, self.read = {
             "word": (tokens.word_pairs, tokens.words),
             "char": (tokens.char_pairs, tokens.characters),
@@ -59,13 +60,14 @@ class TextPairs(PairInput):
         )
 
     def packed(self, start: int, stop: int) -> tuple[Ragged, Ragged]:
-        # In the caller's thread, since a normaliser may be the caller's own function.
         ref = tokens.rows(self.reference, start, stop, "reference")
         hyp = tokens.rows(self.hypothesis, start, stop, "hypothesis")
         return (ref, hyp) if self.normalise is None else (self.normalise(ref), self.normalise(hyp))
 
     def block(self, start: int, stop: int) -> Block:
-        return partial(self.cut, *self.packed(start, stop))
+        if self.callers:
+            return partial(self.cut, *self.packed(start, stop))
+        return lambda: self.cut(*self.packed(start, stop))
 
     def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
         ref, hyp = self.packed(start, stop)
