@@ -55,7 +55,7 @@ def main() -> None:
 def _outcome() -> tuple[int, str]:
     """Run the command: its exit code, and what standard error has to say."""
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="assay", standalone_mode=False) or 0
         with _printing():
             pass  # a help page is still in the buffer
     except typer.Exit as end:

@@ -4,6 +4,14 @@ import numpy as np
 
 from assay.ops.jit import inlined, kernel, twin
 
+# How the normaliser `basic` treats a code point; none of these: it stays.
+BLANK = 1  # punctuation, symbols, white space: becomes a space
+APOSTROPHE = 2
+UNSETTLED = 4  # NFKC or lower case is more than one other code point, or depends on the place
+JOINS = 8  # may compose with the code point before it, or be put in another order
+FIRST = 16  # may be the first of a composition
+MARK = 32  # has a combining class
+
 
 @inlined
 def is_space(point):
@@ -47,13 +55,19 @@ def point_at(text, i, stop):
     b = np.int32(text[i])
     if b < 0xC0:
         return b, 1
-    size = 2 if b < 0xE0 else 3 if b < 0xF0 else 4
-    if i + size > stop:
+    if b < 0xE0:
+        if i + 2 > stop:
+            return b, 1
+        return (b & 0x1F) << 6 | np.int32(text[i + 1]) & 0x3F, 2
+    if b < 0xF0:
+        if i + 3 > stop:
+            return b, 1
+        point = (b & 0x0F) << 12 | (np.int32(text[i + 1]) & 0x3F) << 6
+        return point | np.int32(text[i + 2]) & 0x3F, 3
+    if i + 4 > stop:
         return b, 1
-    point = b & (0x7F >> size)
-    for k in range(1, size):
-        point = point << 6 | np.int32(text[i + k]) & 0x3F
-    return point, size
+    point = (b & 0x07) << 18 | (np.int32(text[i + 1]) & 0x3F) << 12
+    return point | (np.int32(text[i + 2]) & 0x3F) << 6 | np.int32(text[i + 3]) & 0x3F, 4
 
 
 @inlined
@@ -89,25 +103,6 @@ def blank_white_space(text, offsets):
                     for k in range(i, end):
                         text[k] = 0x20
             i += size
-
-
-@kernel
-def byte_offsets(text, offsets):
-    """Offsets in bytes of rows whose offsets are counted in code points."""
-    out = np.empty(len(offsets), np.int64)
-    out[0] = 0
-    at = 0
-    for r in range(len(offsets) - 1):
-        left = offsets[r + 1] - offsets[r]
-        # a row ends where the code point behind its last one begins
-        while at < len(text):
-            if (text[at] & 0xC0) != 0x80:
-                if left == 0:
-                    break
-                left -= 1
-            at += 1
-        out[r + 1] = at
-    return out
 
 
 @kernel
@@ -151,47 +146,110 @@ strip_bytes = twin(strip_rows, "strip_bytes")  # symbols uint8 instead of int32
 
 
 @kernel
-def basic_rows(text, offsets, classes):
-    """ASCII letters lower-cased, code points of class 1 to spaces, runs of spaces to one, none at
-    the ends. An apostrophe (class 2) stays between two code points of class 0."""
-    values = np.empty(offsets[-1] - offsets[0] + 8, np.uint8)
-    out = np.empty(len(offsets), np.int64)
-    out[0] = 0
-    at = 0
+def unsettled_rows(text, offsets, classes):
+    """Rows that NFKC or lower case may change beyond one code point for another.
+
+    A code point that joins (a combining mark, or the second of a composition) changes nothing
+    unless it follows the first of one, or a mark follows a mark.
+    """
+    out = np.zeros(len(offsets) - 1, np.bool_)
     for r in range(len(offsets) - 1):
         i = offsets[r]
         stop = offsets[r + 1]
-        gap = True  # nothing kept since the last space or the start
-        kept = False  # is the code point before of class 0?
-        begin = at
+        before = 0
         while i < stop:
+            if text[i] < 0x80:
+                before = classes[text[i]]
+                i += 1
+                continue
+            point, size = point_at(text, i, stop)
+            kind = classes[point] if point < len(classes) else UNSETTLED
+            if kind & UNSETTLED or (
+                kind & JOINS and (before & FIRST or (kind & MARK and before & MARK))
+            ):
+                out[r] = True
+                break
+            before = kind
+            i += size
+    return out
+
+
+@kernel
+def basic_rows(text, offsets, classes, lower):
+    """Lower case, BLANK code points to spaces, runs of spaces to one, none at the ends.
+
+    An APOSTROPHE between two code points that are neither becomes U+0027 and stays, others are
+    blank. lower int32: the lower case of each code point.
+    """
+    room = (offsets[-1] - offsets[0]) * 3 // 2 + 8  # two bytes may become three
+    values = np.empty(room, np.uint8)
+    out = np.empty(len(offsets), np.int64)
+    out[0] = 0
+    at = 0
+    plain = np.empty(0x80, np.uint8)  # what ASCII becomes, U+0027 for what has to be looked at
+    for point in range(0x80):
+        plain[point] = 0x20 if classes[point] & BLANK else lower[point]
+    for r in range(len(offsets) - 1):
+        i = offsets[r]
+        stop = offsets[r + 1]
+        begin = at
+        gap = True  # nothing kept since the last space or the start
+        kept = False  # was the code point before one that stays?
+        while i < stop:
+            if text[i] < 0x80 and plain[text[i]] != 0x27:
+                b = plain[text[i]]
+                values[at] = b
+                at += (b != 0x20) | (not gap)
+                gap = b == 0x20
+                kept = not gap
+                i += 1
+                continue
             point, size = point_at(text, i, stop)
             kind = classes[point] if point < len(classes) else 0
-            if kind == 2:
-                inside = False
-                if kept and i + size < stop:
-                    ahead = point_at(text, i + size, stop)[0]
-                    inside = (classes[ahead] if ahead < len(classes) else 0) == 0
-                kind = 3 if inside else 1
-            if kind == 1:
-                if not gap:
-                    values[at] = 0x20
-                    at += 1
-                    gap = True
-            elif kind == 3:
-                values[at] = 0x27
-                at += 1
-            else:
-                for k in range(i, i + size):
-                    b = text[k]
-                    values[at] = b + 0x20 if 0x41 <= b <= 0x5A else b
-                    at += 1
-                gap = False
-            kept = kind == 0
             i += size
+            if kind & APOSTROPHE:
+                ahead = BLANK
+                if kept and i < stop:
+                    point = point_at(text, i, stop)[0]
+                    ahead = classes[point] if point < len(classes) else 0
+                kept = False
+                if ahead & (BLANK | APOSTROPHE):
+                    kind = BLANK
+                else:
+                    values[at] = 0x27
+                    at += 1
+                    continue
+            if kind & BLANK:
+                kept = False
+                values[at] = 0x20
+                at += not gap
+                gap = True
+                continue
+            kept = True
+            gap = False
+            if point < len(lower):
+                point = lower[point]
+            if point < 0x80:
+                values[at] = point
+                at += 1
+            elif point < 0x800:
+                values[at] = 0xC0 | (point >> 6)
+                values[at + 1] = 0x80 | (point & 0x3F)
+                at += 2
+            elif point < 0x10000:
+                values[at] = 0xE0 | (point >> 12)
+                values[at + 1] = 0x80 | ((point >> 6) & 0x3F)
+                values[at + 2] = 0x80 | (point & 0x3F)
+                at += 3
+            else:
+                values[at] = 0xF0 | (point >> 18)
+                values[at + 1] = 0x80 | ((point >> 12) & 0x3F)
+                values[at + 2] = 0x80 | ((point >> 6) & 0x3F)
+                values[at + 3] = 0x80 | (point & 0x3F)
+                at += 4
         if gap and at > begin:
             at -= 1
         out[r + 1] = at
-    for k in range(at, len(values)):
+    for k in range(at, min(at + 8, room)):
         values[k] = 0
     return values, out

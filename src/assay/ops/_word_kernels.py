@@ -295,3 +295,25 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
         a_offsets[o + 1] = a_offsets[o] + count_a
         b_offsets[o + 1] = b_offsets[o] + count_b
     return a, a_offsets, b, b_offsets, same, top + 1
+
+
+@kernel
+def byte_offsets(text, offsets):
+    """Offsets in bytes of UTF-8 rows whose offsets are counted in code points."""
+    out = np.empty(len(offsets), np.int64)
+    out[0] = 0
+    at = 0
+    for r in range(len(offsets) - 1):
+        left = offsets[r + 1] - offsets[r]
+        while left >= 8 and at + 8 <= len(text):  # eight bytes begin at most eight code points
+            x = load64(text, at)
+            left -= 8 - popcount(x & ~(x << _1) & _HIGH)  # 10xxxxxx begins none
+            at += 8
+        while at < len(text):  # a row ends where the code point behind its last one begins
+            if (text[at] & 0xC0) != 0x80:
+                if left == 0:
+                    break
+                left -= 1
+            at += 1
+        out[r + 1] = at
+    return out

@@ -135,7 +135,7 @@ def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Rag
     if len(data) == len(joined):
         return Ragged(_padded(data), offsets)
     values = _padded(data)
-    return Ragged(values, kernels.byte_offsets(values, offsets))
+    return Ragged(values, word_kernels.byte_offsets(values, offsets))
 
 
 def pack(texts: Any, what: str = "texts") -> Ragged:

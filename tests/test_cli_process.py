@@ -1,0 +1,288 @@
+"""`assay` as a process of its own, where only that will do: pipes, signals, terminals, memory."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli_kit import CLIPS, ENTRY, records, truth
+
+CLIP = ["score", "transcripts", str(CLIPS), "--hypothesis", "hypothesis_16k"]
+LINE = b'{"reference": "a b c", "hypothesis": "a x c"}\n'
+
+# Python's own settings would hide what a user sees.
+PLAIN = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("PYTHON", "ASSAY_", "FORCE_COLOR", "NO_COLOR"))
+}
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="POSIX signals and terminals")
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [*ENTRY, *arguments], env=PLAIN, timeout=120, check=False, capture_output=True, **options
+    )
+
+
+def start(*arguments, **options):
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([*ENTRY, *arguments], env=PLAIN, **{**pipes, **options})
+
+
+def test_from_one_pipe_into_another():
+    done = run("score", "transcripts", "-", "--format", "jsonl", "--json", input=LINE * 3)
+    assert (done.returncode, done.stderr) == (0, b"")
+    scores = json.loads(done.stdout)["scores"]
+    assert (scores[0]["name"], scores[0]["value"], scores[0]["n"]) == ("wer", 1 / 3, 3)
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "assay", "--version"],
+        env=PLAIN, timeout=60, check=False, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.fullmatch(rb"assay \S+\s+", done.stdout)
+
+
+def test_an_error_is_one_line_and_code_2(tmp_path):
+    (tmp_path / "d.jsonl").write_bytes(LINE + b'{"reference": "a", "hypothesis": null}\n')
+    done = run("score", "transcripts", "d.jsonl", "--per-item", "i.parquet", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode() == (
+        "error: d.jsonl: line 2: field 'hypothesis' is null, expected a string; "
+        'write "" where nothing was said, or drop the record\n'
+    )
+    assert os.listdir(tmp_path) == ["d.jsonl"]
+
+
+def test_text_that_the_locale_cannot_write(tmp_path):
+    line = json.dumps({"reference": "été", "hypothesis": "日本", "voice": "ñ"}).encode()
+    (tmp_path / "d.jsonl").write_bytes(line + b"\n")
+    arguments = ["score", "transcripts", "d.jsonl", "--by", "voice"]
+    with_latin = PLAIN | {"PYTHONIOENCODING": "ascii"}
+    for form, wanted in ((["--json"], "ñ".encode()), ([], b"\n\\xf1 ")):
+        done = subprocess.run(
+            [*ENTRY, *arguments, *form], env=with_latin, cwd=tmp_path, timeout=60, check=False,
+            capture_output=True,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert wanted in done.stdout
+
+
+# -- whoever reads the output ----------------------------------------------------------------------
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    "arguments", [CLIP, [*CLIP, "--json"], ["demo"], ["env"]], ids=["table", "json", "demo", "env"]
+)
+def test_a_reader_who_has_gone(arguments):
+    process = start(*arguments)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 141
+    process.stdin.close()
+    process.stderr.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [CLIP, ["env", "--json"]], ids=["table", "env"])
+def test_a_full_disk_behind_the_output(arguments):
+    with open("/dev/full", "wb") as full:
+        process = start(*arguments, stdout=full)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (
+        2, b"error: standard output: cannot be written: No space left on device\n"
+    )  # fmt: skip
+
+
+@needs_posix
+def test_closed_streams():
+    script = '"$@" >&- && ! "$@" --nope 2>&- && "$@" 2>&-'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *ENTRY, "--version"],
+        env=PLAIN, timeout=60, check=False, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.fullmatch(rb"(assay \S+\s+)+", done.stdout)
+
+
+# -- signals, and reads that hang ------------------------------------------------------------------
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+@needs_posix
+def test_interrupted_while_it_waits_for_input(tmp_path):
+    process = start(
+        "score", "transcripts", "-", "--format", "jsonl", "--per-item", "i.parquet", cwd=tmp_path
+    )
+    wait_for(lambda: os.listdir(tmp_path))  # the file it has begun
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)  # its input stays open
+    assert process.wait(30) == 130
+    assert process.stdout.read() == b""
+    assert process.stderr.read() == b"interrupted\n"
+    assert not os.listdir(tmp_path)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+
+
+@needs_posix
+def test_an_error_does_not_wait_for_the_end_of_the_input():
+    process = start("score", "transcripts", "-", "--format", "jsonl")
+    process.stdin.write(b"{\n" + LINE * (9_000_000 // len(LINE)))
+    process.stdin.flush()
+    assert process.stderr.readline().startswith(b"error: standard input: line 1: not one JSON")
+    assert process.wait(30) == 2
+    assert process.stderr.read() == b""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+
+
+# -- a terminal ------------------------------------------------------------------------------------
+
+
+def on_terminal(arguments, columns, feed=(), **environment):
+    """(exit code, all that a terminal of so many columns was sent)."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    stdin = subprocess.PIPE if feed else subprocess.DEVNULL
+    env = PLAIN | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | environment
+    env = {name: value for name, value in env.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [*ENTRY, *arguments], env=env, stdin=stdin, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    sent = b""
+
+    def read(seconds):
+        nonlocal sent
+        while select.select([ours], [], [], seconds)[0]:
+            try:
+                piece = os.read(ours, 1 << 16)
+            except OSError:  # Linux says so at the end
+                piece = b""
+            if not piece:
+                return
+            sent += piece
+
+    for piece in feed:
+        process.stdin.write(piece)
+        process.stdin.flush()
+        read(0.2)
+    if feed:
+        process.stdin.close()
+    read(60)
+    os.close(ours)
+    return process.wait(60), sent.decode()
+
+
+@needs_posix
+def test_a_progress_bar_and_a_table(tmp_path):
+    records_ = LINE * 200_000
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(records_)
+    code, sent = on_terminal(["score", "transcripts", str(path), "--unit", "word"], 60)
+    assert code == 0
+    bar, table = sent.split("score")[0], sent[sent.index("score") :]
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", bar)
+    assert re.search(r"━ +\d+ %, [\d,]+ pairs, [\d,]+/s, \d:\d\d:\d\d left", shown)
+    assert max(map(len, re.split(r"[\r\n]+", shown))) <= 60
+    assert bar.rstrip().endswith("\x1b[2K")  # it is gone in the end
+    assert "─────" in table
+    assert "0.3333" in table
+    assert "\x1b[1m" in sent
+
+
+@needs_posix
+def test_progress_of_a_pipe_has_no_end_in_sight():
+    code, sent = on_terminal(
+        ["score", "transcripts", "-", "--format", "jsonl", "--unit", "word"], 80,
+        feed=[LINE * 200_000] * 2, NO_COLOR="1",
+    )  # fmt: skip
+    assert code == 0
+    assert re.search(r"[1-9][\d,]* pairs, [\d,]+/s, \d:\d\d:\d\d so far", sent)
+    assert "left" not in sent
+    assert not re.search(r"\x1b\[3\dm", sent)  # no colours
+
+
+@needs_posix
+def test_a_narrow_terminal_cuts_no_number():
+    code, sent = on_terminal([*CLIP, "--by", "voice"], 50)
+    table = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent[sent.index("voice") :])
+    assert code == 0
+    assert "…" not in table
+    assert re.search(r"no room for .*chars: widen the terminal", table)
+    assert max(map(len, table.splitlines())) <= 50
+    clips = records(CLIPS)
+    wer = truth([c["reference"] for c in clips], [c["hypothesis_16k"] for c in clips])["wer"]
+    assert f"(all)    240  {wer:.4f}" in table
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+PEAK = """
+import resource, sys
+from assay.cli import main
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def peak_mb(*arguments):
+    """Peak memory of a run in MB, its last line on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *map(str, arguments)],
+        env=PLAIN, timeout=120, check=True, capture_output=True,
+    )  # fmt: skip
+    assert b"1,000,000" in done.stdout
+    return int(done.stderr) / 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux alone")
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_memory_is_bounded(tmp_path, kind):
+    """A million pairs, over 500 MB of text, in a quarter of that beyond what an empty run takes."""
+    text = "the quick brown fox jumps over the lazy dog again and again " * 4
+    path = tmp_path / f"d.{kind}"
+    if kind == "parquet":
+        column = pa.array([text]).take(pa.array([0] * 100_000))
+        speakers = pa.array([f"speaker {i % 9}" for i in range(100_000)])
+        table = pa.table({"reference": column, "hypothesis": column, "speaker": speakers})
+        with pq.ParquetWriter(path, table.schema) as writer:
+            for _ in range(10):
+                writer.write_table(table)
+    else:
+        record = {"reference": text, "hypothesis": text, "speaker": "s"}
+        line = json.dumps(record).encode() + b"\n"
+        with open(path, "wb") as out:
+            for _ in range(100):
+                out.write(line * 10_000)
+    (tmp_path / "one.jsonl").write_bytes(LINE)
+    arguments = ["score", "transcripts", path, "--unit", "word"]
+    items = ["--by", "speaker", "--per-item", tmp_path / "items.parquet"]
+    assert peak_mb(*arguments, *items) < 450
