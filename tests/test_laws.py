@@ -61,8 +61,8 @@ def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any])
         options["ids"] = np.array(ids, np.int64)
     if options.pop("by", False):
         options["by"] = {
-            "voice": [None if k % 5 == 4 else "uvwx"[k % 5] for k in ids],
-            "odd": [k % 2 for k in ids],
+            "voice": [("slt", None)[k % 2] for k in ids],
+            "rate": [k // 2 % 2 for k in ids],
         }
     columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
     return count_function(where)(*columns, **options)

@@ -146,7 +146,9 @@ def test_every_kind_of_token_rows(corpus) -> None:
 def test_tokens_that_use_every_separator() -> None:
     odd = ["\x1f\x1e", "\x1d", "\x1c", "\n", "\t", "\t\t", " ", "\0", "a\x1fb", "a b", "\u3000"]
     pairs = [(odd, odd[1:]), (odd[::-1], odd), ([], odd), (odd[:9], odd[3:])]
-    for used in (pairs, [([t for t in r if t != "\0"], h[:4]) for r, h in pairs]):
+    no_space = [([t for t in r if " " not in t], [t for t in h if " " not in t]) for r, h in pairs]
+    no_nul = [([t for t in r if t != "\0"], [t for t in h if t != "\0"]) for r, h in pairs]
+    for used in (pairs, no_space, no_nul, [*no_space, (["\t\t"], ["\t"])]):
         state = count_words([ref for ref, _ in used], [hyp for _, hyp in used])
         assert (state.hits, state.substitutions, state.deletions, state.insertions) == totals(used)
 

@@ -14,7 +14,7 @@ import assay
 from assay import EditCounts, align, cer, count_chars, count_words, mer, wer, wil, wip
 from assay.ops import _word_kernels
 from oracle import opcodes, totals, units
-from strategies import SPACES, near_words, sentences, text_pairs, token_rows, tokens
+from strategies import SPACES, WORDS, near_words, sentences, text_pairs, token_rows, tokens
 
 COUNT = {"word": count_words, "char": count_chars}
 both_units = pytest.mark.parametrize("unit", COUNT)
@@ -165,7 +165,7 @@ def test_gaps_of_other_lengths_move_no_tie(ref: str, hyp: str) -> None:
 
 
 def test_near_words_are_told_apart() -> None:
-    words = sorted(set(near_words()))
+    words = sorted({*near_words(), *WORDS, *("x" + word for word in WORDS)})
     corpus = [(a, b) for a in words for b in words]
     state = count_words(*sides(corpus))
     assert state.hits == len(words)
@@ -179,33 +179,59 @@ def test_near_words_are_told_apart() -> None:
 
 
 def test_words_of_one_key_are_told_apart() -> None:
-    # Words of sixteen bytes whose keys in the table are equal: only their characters differ.
+    # Long words whose keys in the table are equal: only their sizes and characters differ.
     corpus = []
-    for ref, hyp in colliding_words(20):
+    for ref, hyp in colliding_words():
         assert key_of(ref) == key_of(hyp)
         corpus += [(f"{ref} x {hyp} y {ref}", f"{hyp} {ref} {ref} x {hyp}"), (ref, hyp)]
         corpus += [(f"x {ref} y", f"y {hyp} x"), (f"{ref} {hyp} z", f"{hyp} q {ref} {hyp}")]
+    corpus += [(hyp, ref) for ref, hyp in corpus]
     assert four(count_words(*sides(corpus))) == totals(cut(corpus, "word"))
 
 
-def colliding_words(count: int) -> list[tuple[str, str]]:
-    """Pairs of printable words that `mix` takes to one key, found by choosing the second halves."""
+PRINTABLE = range(0x21, 0x7F)
+
+
+def colliding_words() -> list[tuple[str, str]]:
+    """Pairs of printable words of one key: they differ in two of their eight-byte lanes, wherever
+    these are, or one goes on where the other ends."""
     rng = random.Random(4)
-    letters = range(0x21, 0x7F)
     found = []
-    while len(found) < count:
-        heads = [bytes(rng.choices(letters, k=8)) for _ in range(2)]
-        change = (mix(heads[0]) ^ mix(heads[1])).to_bytes(8, "little")
-        tails = [[c for c in letters if c ^ flip in letters] for flip in change]
-        if all(tails):
-            tail = bytes(rng.choice(choices) for choices in tails)
-            other = bytes(c ^ flip for c, flip in zip(tail, change, strict=True))
-            found.append(((heads[0] + tail).decode(), (heads[1] + other).decode()))
-    return found
+    for size in (2, 3, 4):
+        for i in range(size):
+            for j in range(i + 1, size):
+                found += [collide(rng, size, i, j) for _ in range(3)]
+    while len(found) < 40:
+        word = bytes(rng.choices(PRINTABLE, k=16))
+        more = (fold(word) ^ mix(fold(word))).to_bytes(8, "little")
+        if all(c in PRINTABLE for c in more):
+            found.append((word, word + more))
+    return [(ref.decode(), hyp.decode()) for ref, hyp in found]
 
 
-def mix(head: bytes) -> int:
-    key = int.from_bytes(head, "little")
+def collide(rng: random.Random, size: int, i: int, j: int) -> tuple[bytes, bytes]:
+    while True:
+        ref = bytes(rng.choices(PRINTABLE, k=8 * size))
+        hyp = ref[: 8 * i] + bytes(rng.choices(PRINTABLE, k=8)) + ref[8 * i + 8 :]
+        change = (mix(fold(ref[: 8 * j])) ^ mix(fold(hyp[: 8 * j]))).to_bytes(8, "little")
+        choices = [[c for c in PRINTABLE if c ^ flip in PRINTABLE] for flip in change]
+        if all(choices):
+            lane = bytes(map(rng.choice, choices))
+            other = bytes(c ^ flip for c, flip in zip(lane, change, strict=True))
+            return tuple(
+                word[: 8 * j] + chosen + word[8 * j + 8 :]
+                for word, chosen in ((ref, lane), (hyp, other))
+            )
+
+
+def fold(lanes: bytes) -> int:
+    key = 0
+    for at in range(0, len(lanes), 8):
+        key = mix(key) ^ int.from_bytes(lanes[at : at + 8], "little")
+    return key
+
+
+def mix(key: int) -> int:
     return (key ^ (key >> 29)) * 0x9E3779B97F4A7C15 % 2**64
 
 

@@ -66,6 +66,14 @@ def chunks(edits: edit.Edits, row: int) -> list[Opcode]:
     return [(k, *span) for k, span in zip(kinds, edits.spans[chosen].tolist(), strict=True)]
 
 
+def middle(alphabet: int, ref: list[int], hyp: list[int]) -> IntPair:
+    """The pair with ends that differ, so that nothing of it is taken off."""
+    ref, hyp = list(ref), list(hyp)
+    ref[0] = ref[-1] = alphabet
+    hyp[0] = hyp[-1] = alphabet + 1
+    return ref, hyp
+
+
 def check(pairs: Pairs, corpus: list[IntPair]) -> None:
     """All three depths against rapidfuzz."""
     truth = [opcodes(*pair) for pair in corpus]
@@ -103,6 +111,17 @@ def test_every_size_around_one_and_two_words(packing) -> None:
         for n in (0, 1, 2, 62, 63, 64, 65, 66, 127, 128, 129)
         for m in (0, 1, 9, 10, 64, 65, 130)
     ]
+    check(packing(corpus), corpus)
+
+
+@packings
+def test_every_number_of_rows_up_to_two_words(packing) -> None:
+    rng = random.Random(21)
+    corpus = []
+    for n in range(1, 131):
+        for alphabet, m in ((2, n), (3, 9), (4, n + 20), (20, 40)):
+            # ends that differ, so that exactly n rows remain
+            corpus.append(middle(alphabet, symbols(rng, alphabet, n), symbols(rng, alphabet, m)))
     check(packing(corpus), corpus)
 
 
@@ -199,11 +218,6 @@ LARGE = [
 ]
 
 
-def middle(alphabet: int, ref: list[int], hyp: list[int]) -> IntPair:
-    """The pair between symbols of its own, so that no end of it is taken off."""
-    return [alphabet, *ref[1:-1], alphabet], [alphabet + 1, *hyp[1:-1], alphabet + 1]
-
-
 @pytest.mark.parametrize(("n", "m"), LARGE, ids=str)
 @pytest.mark.parametrize("alphabet", ALPHABETS[1:])
 def test_large_pairs(n: int, m: int, alphabet: int) -> None:
@@ -220,6 +234,21 @@ def test_large_pairs_of_text(packing: str) -> None:
     rng = random.Random(11)
     corpus = [related(rng, 20, 5000, 0.1), related(rng, 3, 2300, 0.3), ([1, 2], [2])]
     check(PACKINGS[packing](corpus), corpus)
+
+
+@pytest.mark.parametrize(("n", "m"), [(466_000, 9), (466_100, 9), (419_430, 10), (419_431, 10)])
+def test_nine_columns_are_never_split_ten_are(n: int, m: int) -> None:
+    rng = random.Random(m)
+    corpus = [middle(2, symbols(rng, 2, n), symbols(rng, 2, m))]
+    check(as_ids(corpus), corpus)
+
+
+@pytest.mark.parametrize("alphabet", [2, 3, 5])
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.1, 0.2])
+def test_halves_with_few_errors_are_not_split_again(alphabet: int, rate: float) -> None:
+    rng = random.Random(int(alphabet * rate * 100))
+    corpus = [related(rng, alphabet, size, rate) for size in (4200, 6000, 9000)]
+    check(as_ids(corpus), corpus)
 
 
 @pytest.mark.parametrize("alphabet", [2, 5, 50])

@@ -10,7 +10,7 @@ from assay.core.threads import thread_count
 from assay.ops import normalise as normalisers
 from assay.ops import tokens
 
-MIN_BLOCK, MAX_BLOCK = 256, 2048
+MIN_BLOCK, MAX_BLOCK = 256, 1024
 
 Block = Callable[[], tokens.Pairs]
 

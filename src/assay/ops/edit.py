@@ -24,6 +24,7 @@ from assay.ops._edit_kernels import (
     SUBSTITUTE,
 )
 from assay.ops._edit_long import long_distance, long_path
+from assay.ops.backend import choose
 from assay.ops.tokens import Pairs
 
 __all__ = [
@@ -108,7 +109,8 @@ def compare(pairs: Pairs, depth: int) -> Edits:
 
 def compare_blocks(blocks: Iterable[Callable[[], Pairs]], depth: int) -> Edits:
     """Compare blocks of pairs on the shared pool; packing one overlaps with comparing others."""
-    parts = list(parallel(lambda block: compare(block(), depth), blocks))
+    backend = choose("edit")
+    parts: list[Edits] = list(parallel(lambda block: backend(block(), depth), blocks))
     if len(parts) == 1:
         return parts[0]
     if not parts:

@@ -5,9 +5,10 @@ Nothing here shares code with the kernels.
 
 import unicodedata
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
-__all__ = ["align", "normalise_basic", "split_words"]
+__all__ = ["align", "compare", "normalise_basic", "split_words"]
 
 Op = tuple[str, int, int]  # operation, place in the reference, place in the hypothesis
 
@@ -100,6 +101,40 @@ def _walk(a: list[Any], b: list[Any], i0: int, j0: int) -> list[Op]:
             i, j = i - 1, j - 1
             path.append(("equal" if a[i] == b[j] else "substitute", i0 + i, j0 + j))
     return path[::-1]
+
+
+def compare(pairs: Any, depth: int) -> Any:
+    """`edit.compare` by `align`, at full depth whatever is asked: a backend, and a baseline."""
+    import numpy as np
+
+    from assay.ops.edit import DELETE, EQUAL, INSERT, SUBSTITUTE, Edits
+
+    codes = {"equal": EQUAL, "substitute": SUBSTITUTE, "delete": DELETE, "insert": INSERT}
+    lengths, distances_, insertions, kinds, spans, offsets = [], [], [], [], [], [0]
+    for r in range(len(pairs.ref_starts)):
+        a = pairs.ref[pairs.ref_starts[r] : pairs.ref_ends[r]].tolist()
+        b = pairs.hyp[pairs.hyp_starts[r] : pairs.hyp_ends[r]].tolist()
+        before, after = pairs.same[r].tolist() if len(pairs.same) else (0, 0)
+        names = ["equal"] * before + [op for op, _, _ in align(a, b)] + ["equal"] * after
+        lengths.append((before + len(a) + after, before + len(b) + after))
+        distances_.append(len(names) - names.count("equal"))
+        insertions.append(names.count("insert"))
+        i = j = 0
+        for name, run in groupby(names):
+            size = len(list(run))
+            start = (i, j)
+            i, j = i + size * (name != "insert"), j + size * (name != "delete")
+            kinds.append(codes[name])
+            spans.append((start[0], i, start[1], j))
+        offsets.append(len(kinds))
+    return Edits(
+        np.array(lengths, np.int64).reshape(-1, 2),
+        np.array(distances_, np.int64),
+        np.array(insertions, np.int64),
+        np.array(kinds, np.uint8),
+        np.array(spans, np.int32).reshape(-1, 4),
+        np.array(offsets, np.int64),
+    )
 
 
 def normalise_basic(text: str) -> str:

@@ -1,0 +1,48 @@
+"""Which implementation of an op runs: the table, and the override.
+
+The first backend of an op that can be imported is taken. ASSAY_BACKEND names one for every op that
+has it in its row; asked for, it must work. What was chosen is one line on the logger "assay", level
+debug.
+"""
+
+import functools
+import importlib
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from assay.core.errors import InputError
+
+__all__ = ["BACKENDS", "choose"]
+
+# op -> backend -> "module:function", best first
+BACKENDS: dict[str, dict[str, str]] = {
+    "edit": {"numba": "assay.ops.edit:compare", "reference": "assay.ops.reference:compare"},
+}
+
+
+def choose(op: str) -> Callable[..., Any]:
+    """The implementation of an op."""
+    return _load(op, os.environ.get("ASSAY_BACKEND") or None)
+
+
+@functools.cache
+def _load(op: str, asked: str | None) -> Callable[..., Any]:
+    row = BACKENDS[op]
+    if asked is not None and asked not in row:
+        raise InputError(f"ASSAY_BACKEND must be one of {', '.join(row)} for {op}, got {asked!r}")
+    for name, place in row.items():
+        if asked not in (None, name):
+            continue
+        module, function = place.split(":")
+        try:
+            chosen: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        except ImportError:
+            if asked is not None:
+                raise
+            continue
+        reason = "ASSAY_BACKEND" if asked else "first that can be imported"
+        logging.getLogger("assay").debug("%s: backend %s (%s)", op, name, reason)
+        return chosen
+    raise ImportError(f"{op}: none of {', '.join(row)} can be imported")
