@@ -261,7 +261,7 @@ def peak_mb(*arguments):
     """Peak memory of a run in MB, its last line on standard error."""
     done = subprocess.run(
         [sys.executable, "-c", PEAK, *map(str, arguments)],
-        env=PLAIN, timeout=120, check=True, capture_output=True,
+        env=PLAIN | {"ASSAY_THREADS": "2"}, timeout=120, check=True, capture_output=True,
     )  # fmt: skip
     assert b"1,000,000" in done.stdout
     return int(done.stderr) / 1024
@@ -288,5 +288,55 @@ def test_memory_is_bounded(tmp_path, kind):
                 out.write(line * 10_000)
     arguments = ["score", "transcripts", path, "--unit", "word"]
     items = ["--by", "speaker", "--per-item", tmp_path / "items.parquet"]
-    print('PEAK',peak_mb(*arguments, *items))
     assert peak_mb(*arguments, *items) < 450
+
+
+# -- kernels ahead of time -------------------------------------------------------------------------
+
+WARM = """
+import sys
+import numpy as np, pyarrow as pa
+from assay.cli import main
+from assay.ops import _edit_kernels, _edit_long, _token_kernels, _word_kernels
+
+KERNELS = {
+    f"{room.__name__}.{name}": kernel
+    for room in (_edit_kernels, _edit_long, _token_kernels, _word_kernels)
+    for name, kernel in vars(room).items()
+    if hasattr(kernel, "signatures")
+}
+sys.argv = ["assay", "env", "--warm", "--json"]
+try:
+    main()
+except SystemExit:
+    pass
+warm = {name: len(kernel.signatures) for name, kernel in KERNELS.items()}
+
+import assay
+texts = ["a b", "Été, 日本\\ud800", " ", "x"], ["a c", "x", "\\u3000y z", ""]
+for refs, hyps in (texts, [pa.array(side[::3]) for side in texts]):
+    for normalise in ("none", "basic"):
+        for count in (assay.count_words, assay.count_chars):
+            count(refs, hyps, normalise=normalise, items=True, confusions=True)
+assay.wer(*texts), assay.cer(*texts), assay.align(*texts, unit="char").text()
+assay.count_words([["a"], []], [["b"], ["c"]])
+ids = np.arange(12).reshape(3, 4)
+assay.count_words(ids, ids[:, ::-1], ignore_index=2)
+assay.count_words(ids.astype("i4"), ids.astype("i4"), lengths=([1, 2, 3], [1, 2, 3]))
+forth = " ".join(map(str, range(9000)))
+for back in (" ".join(map(str, range(9000, 0, -1))), forth[20000:] + " " + forth[:20000]):
+    assay.count_words([forth], [back]), assay.wer(forth, back), assay.cer(forth, back)
+    assay.count_chars([forth], [back])
+print([name for name, kernel in KERNELS.items() if len(kernel.signatures) > warm[name]])
+"""
+
+
+def test_warm_compiles_every_kernel():
+    """No kernel is compiled, or loaded, for types of which `assay env --warm` has not made one."""
+    done = subprocess.run(
+        [sys.executable, "-c", WARM], env=PLAIN, timeout=300, check=False, capture_output=True
+    )
+    assert done.stderr == b""
+    facts, missed = done.stdout.decode().rsplit("}\n", 1)
+    assert "kernels compiled in (s)" in json.loads(facts + "}")
+    assert missed == "[]\n"

@@ -17,6 +17,7 @@ import torch
 
 import assay
 from assay import align, count_chars, count_words
+from assay.core import threads
 from assay.ops import _edit_kernels, jit
 
 PACKAGE = Path(assay.__file__).parent
@@ -95,6 +96,14 @@ def test_a_forked_child_has_a_pool_of_its_own(truth: tuple[int, int], two_thread
         states = pool.starmap_async(count_words, [(REFS, HYPS), (HYPS, REFS)]).get(timeout=60)
     assert states[0].to_bytes() == count_words(REFS, HYPS).to_bytes()
     assert errors() == truth
+
+
+@forks
+@with_threads
+def test_a_child_forked_while_the_pool_is_made(truth: tuple[int, int], two_threads: None) -> None:
+    context = multiprocessing.get_context("fork")
+    with threads._pool_lock, context.Pool(1) as pool:  # nobody is left in the child to release it
+        assert pool.apply_async(errors).get(timeout=60) == truth
 
 
 @forks

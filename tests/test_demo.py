@@ -1,0 +1,157 @@
+"""`assay demo`: its tables and pictures are jiwer's numbers and alignments of the bundled clips."""
+
+import json
+import re
+
+import jiwer
+import pytest
+from rich.cells import cell_len
+
+import oracle
+from cli_kit import CLIPS, RATES, assay, records, truth
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+COLORS = {"\x1b[33m": "S", "\x1b[31m": "D", "\x1b[36m": "I"}
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return records(CLIPS)
+
+
+def demo(**environment):
+    done = assay("demo", **environment)
+    assert done.err == ""
+    assert done.code == 0
+    return done.out
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return demo()
+
+
+@pytest.fixture(scope="module")
+def colored():
+    return demo(FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="160")
+
+
+def section(text, title):
+    """The lines under a title up to the next blank one."""
+    lines = text.splitlines()
+    start = lines.index(title) + 1
+    return lines[start : lines.index("", start)]
+
+
+def test_the_data(clips):
+    assert len(clips) == len({clip["id"] for clip in clips}) == 240
+    assert {clip["voice"] for clip in clips} == {"slt", "rms", "awb"}
+    wanted = {"id", "voice", "reference", "audio_s"}
+    wanted |= {f"{name}_{rate}" for name in ("hypothesis", "decode_s") for rate in RATES}
+    assert all(clip.keys() == wanted for clip in clips)
+    assert CLIPS.read_bytes().isascii()
+    assert json.dumps(clips[0]) == CLIPS.read_text().splitlines()[0]
+
+
+def row(*key, pairs):
+    """A row of a table as jiwer has its numbers."""
+    t = truth(*map(list, zip(*pairs, strict=True)))
+    rates = [f"{t[name]:.4f}" for name in ("wer", "cer", "sentence_error_rate")]
+    counts = ("substitutions", "deletions", "insertions", "reference_words", "reference_characters")
+    return [*key, str(len(pairs)), *rates, *(f"{t[name]:,}" for name in counts)]
+
+
+def test_error_rates(clips, shown):
+    head, *rows = map(str.split, section(shown, "Error rates by sampling rate"))
+    assert head == ["rate", "pairs", "wer", "cer", "ser", "sub", "del", "ins", "words", "chars"]
+    assert rows == [
+        row(rate, pairs=[(c["reference"], c[f"hypothesis_{rate}"]) for c in clips])
+        for rate in RATES
+    ]
+    head, *rows = map(str.split, section(shown, "... and by voice"))
+    assert head[:3] == ["voice", "rate", "pairs"]
+    assert rows == [
+        row(
+            voice,
+            rate,
+            pairs=[(c["reference"], c[f"hypothesis_{rate}"]) for c in clips if c["voice"] == voice],
+        )
+        for rate in RATES
+        for voice in ("awb", "rms", "slt")
+    ]
+
+
+def test_the_worst_clips(clips, shown):
+    wers = [jiwer.wer(c["reference"], c["hypothesis_16k"]) for c in clips]
+    worst = sorted(range(240), key=lambda i: (-wers[i], i))[:3]
+    for i in worst:
+        clip = clips[i]
+        ref, hyp, marks = section(shown, f"{clip['id']} ({clip['voice']}), wer {wers[i]:.4f}")
+        out = jiwer.process_words(clip["reference"], clip["hypothesis_16k"])
+        picture = jiwer.visualize_alignment(out, show_measures=False).splitlines()
+        assert [ref.split(), hyp.split()] == [line.split() for line in picture[-3:-1]]
+        assert marks.split() == picture[-1].split()
+        assert len(marks.split()) == out.substitutions + out.deletions + out.insertions
+
+
+def test_the_top_confusions(clips, shown):
+    refs, hyps = (
+        oracle.words([c[name] for c in clips]) for name in ("reference", "hypothesis_16k")
+    )
+    found = oracle.confusions(zip(refs, hyps, strict=True))
+    for kind, wanted in (
+        ("substitutions", lambda ref, hyp: ref and hyp),
+        ("deletions", lambda ref, hyp: hyp is None),
+        ("insertions", lambda ref, hyp: ref is None),
+    ):
+        table = [(ref or "", hyp or "", n) for (ref, hyp), n in found.items() if wanted(ref, hyp)]
+        table.sort(key=lambda error: (-error[2], *error[:2]))
+        head, *rows = section(shown, f"Most frequent {kind} at 16k")
+        assert head.split() == ["reference", "heard", "times"]
+        assert [line.split() for line in rows] == [
+            [*filter(None, (ref, hyp)), str(n)] for ref, hyp, n in table[:8]
+        ]
+
+
+def test_piped_output_is_plain(shown):
+    assert "\x1b" not in shown
+    assert "─" not in shown
+    assert all(line == line.rstrip() for line in shown.splitlines())
+
+
+def test_colors_say_the_same(shown, colored):
+    words = ESCAPES.sub("", colored).replace("─", "").split()
+    assert words == shown.split()
+    assert "\x1b[1m" in colored
+
+
+def test_colors_mark_the_errors(colored):
+    lines = colored.splitlines()
+    marked = 0
+    for ref, hyp, marks in zip(lines, lines[1:], lines[2:], strict=False):
+        if not ref.startswith("REF:"):
+            continue
+        painted = [re.findall(r"(\x1b\[3[136]m)(.*?)\x1b\[0m", line) for line in (ref, hyp)]
+        kinds = marks.split()
+        by_ref = [COLORS[color] for color, _ in painted[0]]
+        by_hyp = [COLORS[color] for color, _ in painted[1]]
+        assert by_ref == [kind for kind in kinds if kind != "I"]
+        assert by_hyp == [kind for kind in kinds if kind != "D"]
+        marked += len(kinds)
+    assert marked > 30
+
+
+@pytest.mark.parametrize("columns", [48, 60, 80, 100])
+def test_it_fits_a_terminal(shown, columns):
+    text = demo(FORCE_COLOR="1", TERM="xterm", COLUMNS=str(columns))
+    lines = ESCAPES.sub("", text).splitlines()
+    assert max(map(cell_len, lines[:-1])) <= columns
+    assert all(re.match(r"(REF|HYP): [\w*]", line) for line in lines if line[3:4] == ":")
+    for head in ("REF:", "HYP:", "    "):
+        assert words_of(lines, head) == words_of(shown.splitlines(), head)
+
+
+def words_of(lines, head):
+    """The words of the lines of pictures that begin so; of those without a name, the marks."""
+    pattern = re.compile(head + (" *.*" if head.strip() else "[ SDI]+"))
+    return [word for line in lines if pattern.fullmatch(line) for word in line[4:].split()]
