@@ -1,6 +1,7 @@
 """Every implementation of one op, held to the outside oracle by the same test body."""
 
 import random
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -12,21 +13,28 @@ from assay.core.ragged import Ragged
 from assay.metrics.alignment import KINDS
 from assay.ops import edit, reference
 from assay.ops import tokens as packing
+from assay.ops.backend import BACKENDS
 from oracle import opcodes, words
 from strategies import IntPair, related, seeded_pairs, sentences, sequence_pairs, symbols, tokens
 
 
-def kernel_align(pair: IntPair) -> list[reference.Op]:
+def run(place: str, pair: IntPair) -> list[reference.Op]:
+    """The path that a backend of the op "edit" gives a pair, and its counts checked against it."""
+    module, _, name = place.partition(":")
+    compare = getattr(import_module(module), name)
     rows = [Ragged.from_lengths(np.array(row, np.int64), [len(row)]) for row in pair]
-    edits = edit.compare(packing.id_pairs(*rows), edit.CHUNKS)
+    full, some, least = (
+        compare(packing.id_pairs(*rows), depth)
+        for depth in (edit.CHUNKS, edit.COUNTS, edit.DISTANCE)
+    )
     ops = []
-    for kind, (a, b, c, d) in zip(edits.kinds.tolist(), edits.spans.tolist(), strict=True):
+    for kind, (a, b, c, d) in zip(full.kinds.tolist(), full.spans.tolist(), strict=True):
         ops += steps(KINDS[kind], a, b, c, d)
+    kinds = [op[0] for op in ops]
+    found = [kinds.count(kind) for kind in ("equal", "substitute", "delete", "insert")]
+    assert full.counts.tolist() == some.counts.tolist() == [found]
+    assert full.distance == some.distance == least.distance == sum(found[1:])
     return ops
-
-
-def reference_align(pair: IntPair) -> list[reference.Op]:
-    return reference.align(*pair)
 
 
 def steps(kind: str, a: int, b: int, c: int, d: int) -> list[reference.Op]:
@@ -43,10 +51,9 @@ def kernel_words(text: str) -> list[str]:
     return packing.words(packing.pack([text]))[0]
 
 
-ALIGN = {"kernels": kernel_align, "reference": reference_align}
 SPLIT = {"kernels": kernel_words, "reference": reference.split_words}
 
-aligners = pytest.mark.parametrize("align", ALIGN.values(), ids=ALIGN)
+backends = pytest.mark.parametrize("place", BACKENDS["edit"].values(), ids=BACKENDS["edit"])
 splitters = pytest.mark.parametrize("split", SPLIT.values(), ids=SPLIT)
 
 
@@ -55,40 +62,40 @@ def test_the_oracle_is_compiled() -> None:
     assert Levenshtein.opcodes.__module__.startswith("rapidfuzz.distance.metrics_cpp")
 
 
-@aligners
+@backends
 @given(sequence_pairs())
-def test_alignments_equal_rapidfuzz(align, pair: IntPair) -> None:
-    assert align(pair) == truth(pair)
+def test_alignments_equal_rapidfuzz(place: str, pair: IntPair) -> None:
+    assert run(place, pair) == truth(pair)
 
 
-@aligners
+@backends
 @settings(max_examples=10)
 @given(seeded_pairs(max_size=150))
-def test_longer_alignments_equal_rapidfuzz(align, corpus: list[IntPair]) -> None:
+def test_longer_alignments_equal_rapidfuzz(place: str, corpus: list[IntPair]) -> None:
     for pair in corpus:
-        assert align(pair) == truth(pair)
+        assert run(place, pair) == truth(pair)
 
 
-@aligners
+@backends
 @pytest.mark.parametrize(
     ("n", "m"), [(1, 0), (0, 1), (1, 1), (63, 64), (64, 64), (64, 65), (65, 64), (65, 9), (129, 10)]
 )
-def test_sizes_around_the_word(align, n: int, m: int) -> None:
+def test_sizes_around_the_word(place: str, n: int, m: int) -> None:
     rng = random.Random(n * 1000 + m)
     for alphabet in (1, 2, 5):
         pair = symbols(rng, alphabet, n), symbols(rng, alphabet, m)
-        assert align(pair) == truth(pair)
+        assert run(place, pair) == truth(pair)
 
 
-@aligners
-def test_a_split_in_the_middle_equals_rapidfuzz(align) -> None:
+@backends
+def test_a_split_in_the_middle_equals_rapidfuzz(place: str) -> None:
     # The smallest table that rapidfuzz splits: 2^22 cells, with shared ends around it.
     rng = random.Random(5)
     ends = symbols(rng, 3, 20)
     ref, hyp = related(rng, 2, 2060, 0.2)
     ref, hyp = [2, *ref[:2048], 2], [3, *hyp[:2048], 3]
     pair = ends + ref + ends, ends + hyp + ends
-    assert align(pair) == truth(pair)
+    assert run(place, pair) == truth(pair)
 
 
 @splitters

@@ -1,5 +1,6 @@
 """Normalisers: `basic` against its definition, and functions of the caller."""
 
+import random
 import sys
 import unicodedata
 from collections import Counter
@@ -55,6 +56,37 @@ def test_basic_on_every_code_point(around: str, points: int) -> None:
         for text, ours in zip(texts, lines(texts), strict=True)
         if ours != normalise_basic(text)
     ]
+    assert wrong == []
+
+
+def compositions() -> list[tuple[str, str, str]]:
+    """(whole, first, second) of every canonical decomposition."""
+    parts = {chr(c): unicodedata.decomposition(chr(c)) for c in range(sys.maxunicode + 1)}
+    split = {c: p.split() for c, p in parts.items() if p and p[0] != "<"}
+    return [(c, *(chr(int(x, 16)) for x in p)) for c, p in split.items() if len(p) == 2]
+
+
+MARKS = "\u0301\u0323\u0327\u0345\u0334\u05b0\u093c\u09be\u0e38\u3099\u0338\U0001e944"
+
+
+def test_basic_composes_as_unicode_does() -> None:
+    texts = []
+    for whole, first, second in compositions():
+        texts += [first + second, f"x{first}{second}", whole + second, second + first, f"x{second}"]
+        texts += [f"{first} {second}", f"{first}'{second}", f"{first.upper()}{second}."]
+        for mark in MARKS:
+            texts += [first + mark + second, first + second + mark, whole + mark]
+    assert len(texts) > 10_000
+    wrong = [t for t, ours in zip(texts, lines(texts), strict=True) if ours != normalise_basic(t)]
+    assert wrong == []
+
+
+def test_basic_on_mixtures_of_what_composes() -> None:
+    rng = random.Random(1)
+    used = sorted({c for parts in compositions() for c in parts})
+    used += [*MARKS * 20, *"ΣσςΑaA'’ .-\u1100\u1161\u11a8\uac00\u200d" * 20]
+    texts = ["".join(rng.choices(used, k=rng.randrange(1, 6))) for _ in range(40_000)]
+    wrong = [t for t, ours in zip(texts, lines(texts), strict=True) if ours != normalise_basic(t)]
     assert wrong == []
 
 

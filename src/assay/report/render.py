@@ -126,10 +126,10 @@ def shown(cell: Cell) -> str:
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with characters that would steer a terminal spelled out, but for those to keep.
+    r"""The text with characters that would steer a terminal spelled out, but for those to keep.
 
-    >>> printable("\x1b[31mred\nline")
-    '\\\\x1b[31mred\\\\nline'
+    >>> print(printable("\x1b[31mred\nline"))
+    \x1b[31mred\nline
     """
 
     def spelled(found: re.Match[str]) -> str:

@@ -20,7 +20,7 @@ __all__ = ["Counted", "scan"]
 
 T = TypeVar("T")
 
-AHEAD = 4  # results for each thread that may wait for the caller
+AHEAD = 2  # results for each thread that may wait for the caller
 PATIENCE_S = 1.0  # how long a scan that ends early waits for a read that may hang
 THREADS = "assay-scan"  # what they are called
 
