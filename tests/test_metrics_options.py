@@ -70,6 +70,8 @@ def test_skipped_pairs_are_counted_apart() -> None:
     assert state.per_item("id").tolist() == [0, 1, 3]
     assert state.groups["slt",].pairs == 1
     assert state.groups["slt",].empty_references == 1
+    skipped = count_words(["", "a"], ["x", "b"], empty="skip", confusions=True, by={"v": "vv"})
+    assert skipped.confusions == skipped.groups["v",].confusions == {("a", "b"): 1}
     assert count_words(REFS, HYPS).pairs == 5
     assert count_words(REFS, HYPS).empty_references == 2
 

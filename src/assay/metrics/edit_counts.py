@@ -173,25 +173,29 @@ class EditCounts(State):
 
         name: "id", a count, or "wer" / "cer" (under the empty-reference policy of this count).
         """
-        if "items" not in (self.detail or ()):
-            raise InputError("per_item: rows were not kept; count with items=True")
-        rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
-        columns: dict[str, npt.NDArray[Any]] = dict(zip(_ROW, rows.T, strict=True))
-        if name in columns:
-            return columns[name]
-        if name not in ("wer", "cer"):
-            raise InputError(f"per_item: no column {name!r}; there are {[*columns, 'wer', 'cer']}")
-        units = rows[:, 1] + rows[:, 2] + rows[:, 3]
-        values: npt.NDArray[Any] = rows[:, 2:].sum(axis=1) / np.maximum(units, 1)
-        for i in np.flatnonzero(units == 0):
-            values[i] = EMPTY[self.empty or "jiwer"](int(rows[i, 4]))
-        return values
+        columns = self._columns()
+        columns["wer"] = columns["cer"] = columns.pop("rate")
+        if name not in columns:
+            raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
+        return columns[name]
 
     def item_columns(self) -> dict[str, npt.NDArray[Any]]:
         """The rows of a count with items=True as named columns, for a file of them."""
-        unit = self.unit or ""
-        counts = {f"{unit}_{name}": self.per_item(name) for name in _COUNTS}
-        return {**counts, "cer" if unit == "char" else "wer": self.per_item("wer")}
+        columns = self._columns()
+        counts = {f"{self.unit}_{name}": columns[name] for name in _COUNTS}
+        return {**counts, "cer" if self.unit == "char" else "wer": columns["rate"]}
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        if "items" not in (self.detail or ()):
+            raise InputError("per_item: rows were not kept; count with items=True")
+        rows = self.rows
+        if np.any(rows[1:, 0] < rows[:-1, 0]):
+            rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        units = rows[:, 1] + rows[:, 2] + rows[:, 3]
+        rates: npt.NDArray[Any] = rows[:, 2:].sum(axis=1) / np.maximum(units, 1)
+        for i in np.flatnonzero(units == 0):
+            rates[i] = EMPTY[self.empty or "jiwer"](int(rows[i, 4]))
+        return {**dict(zip(_ROW, rows.T, strict=True)), "rate": rates}
 
     def totals(self) -> "EditCounts":
         """The same counts without the rows of single pairs."""
