@@ -47,7 +47,7 @@ def test_import_takes_no_time(fresh_python) -> None:
     code = (
         "import time; start = time.perf_counter(); import assay; print(time.perf_counter() - start)"
     )
-    assert min(float(fresh_python(code)) for _ in range(5)) < 0.05  # 0.2 s is the promise
+    assert min(float(fresh_python(code)) for _ in range(5)) < 0.1  # 0.2 s is the promise
 
 
 def test_every_public_name_resolves() -> None:

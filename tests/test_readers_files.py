@@ -287,3 +287,11 @@ def test_a_long_text_file_is_not_held_in_memory(tmp_path, monkeypatch):
     tracemalloc.stop()
     assert path.stat().st_size == 6_000_000
     assert peak + python_peak < 3_000_000
+
+
+def test_a_file_name_that_is_not_utf8_is_refused_by_name(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.jsonl")
+    with open(path, "wb") as file:
+        file.write(b'{"reference": "a", "hypothesis": "a"}\n')
+    with pytest.raises(DataError, match=r"caf\\udce9\.jsonl: the file's name is not UTF-8"):
+        list(read(os.fsdecode(path)))

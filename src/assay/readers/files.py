@@ -108,6 +108,9 @@ def readable(name: str) -> Iterator[None]:
         raise _directory(name) from None
     except PermissionError:
         raise DataError(f"{name}: permission denied; make it readable for you") from None
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise DataError(f"{shown}: the file's name is not UTF-8; rename it") from None
     except (OSError, pa.ArrowException) as error:
         message = str(error).strip().split("\n")[0]
         hint = next((hint for sign, hint in HINTS.items() if sign in message), "cannot be read")
