@@ -270,6 +270,19 @@ def test_a_named_cache_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert cache is None or not cache.is_relative_to(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of file sizes are tried on Linux")
+def test_a_cache_folder_without_room(tmp_path: Path) -> None:
+    # No file may grow beyond 4,000 bytes, as on a full disk or over quota.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))\n"
+    ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    env = environment(NUMBA_CACHE_DIR=tmp_path)
+    for _ in range(2):  # what the first leaves behind does not stop the second
+        cache = where(env, PACKAGE, ignore + limit + WHERE)
+        assert cache is not None
+        assert cache.is_relative_to(tmp_path)
+        assert not list(tmp_path.rglob("*.nbc"))
+
+
 # Root passes by permissions, so the process gives that right away first. It cannot have it back.
 BOUND = """
 import ctypes, os, sys

@@ -5,6 +5,7 @@ Numba's own `parallel=True` is not used: its threading layer is unsafe under con
 after fork.
 """
 
+import contextlib
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
@@ -21,11 +22,24 @@ def kernel(function: F) -> F:
 
     Numba looks beside the source, then in NUMBA_CACHE_DIR or the user's cache folder; where none
     can be written it raises while decorating, and the kernel is then compiled in every process.
+    So it is where a folder has no room left.
     """
     try:
-        return numba.njit(nogil=True, cache=True)(function)  # type: ignore[no-any-return]
+        compiled: Any = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)  # type: ignore[no-any-return]
+        compiled = numba.njit(nogil=True)(function)
+    cache: Any = getattr(compiled, "_cache", None)
+    if hasattr(cache, "save_overload"):  # not public: without it a full folder is an error again
+        cache.save_overload = _unless_full(cache.save_overload)
+    return compiled  # type: ignore[no-any-return]
+
+
+def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
+    def try_to_save(*arguments: Any) -> None:
+        with contextlib.suppress(OSError):
+            save(*arguments)
+
+    return try_to_save
 
 
 def twin(compiled: F, name: str) -> F:
