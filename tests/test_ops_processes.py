@@ -221,17 +221,17 @@ def installed(tmp_path: Path) -> Path:
 WHERE = """
 import json
 import assay
-from assay.ops import _word_kernels, tokens
-numbers = tokens.word_pairs(tokens.pack(["the cat", "é"]), tokens.pack(["a cat", "e"])).ref.tolist()
-cache = getattr(_word_kernels.word_symbols, "_cache", None)
-print(json.dumps([numbers, assay.__file__, getattr(cache, "cache_path", None)]))
+from assay.ops import _token_kernels, tokens
+ends = tokens.char_pairs(tokens.pack([" a b "]), tokens.pack(["c"])).ref_ends.tolist()
+cache = getattr(_token_kernels.strip_bytes, "_cache", None)
+print(json.dumps([ends, assay.__file__, getattr(cache, "cache_path", None)]))
 """
 
 
 def where(env: dict[str, str], package: Path, code: str = WHERE, *arguments: str) -> Path | None:
     """The folder that a process of this environment keeps its kernels in."""
-    numbers, home, cache = json.loads(finish(run(code, *arguments, env=env)))
-    assert numbers[:2] == [1, 1]
+    ends, home, cache = json.loads(finish(run(code, *arguments, env=env)))
+    assert ends == [4]
     assert Path(home).parent == package
     return cache and Path(cache)
 
