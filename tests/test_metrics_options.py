@@ -361,3 +361,26 @@ def test_normalisers_are_named_in_the_signature() -> None:
     for other in (basic, own):
         with pytest.raises(MergeError, match=r"^EditCounts: normaliser differs: "):
             plain + other
+
+
+def test_counts_of_one_unit_have_no_rate_of_the_other() -> None:
+    # Once: count_words(...).cer was the word error rate.
+    words, chars = count_words(["a b"], ["a"], items=True), count_chars(["ab"], ["a"], items=True)
+    assert (words.wer, chars.cer) == (0.5, 0.5)
+    with pytest.raises(AttributeError, match=r"counts of words have no cer; use count_chars"):
+        _ = words.cer
+    with pytest.raises(AttributeError, match=r"counts of chars have no wer; use count_words"):
+        _ = chars.wer
+    with pytest.raises(InputError, match=r"no column 'cer'; there are .*'wer'"):
+        words.per_item("cer")
+
+
+def test_text_tokens_and_ids_are_told_apart() -> None:
+    text, tokens = count_words(["a b"], ["a"]), count_words([["a", "b"]], [["a"]])
+    ids = count_words([[1, 2]], [[1]])
+    splits = ["spaces", "tokens", "ids"]
+    assert [s.scores()[0].signature.split("|")[2] for s in (text, tokens, ids)] == [
+        f"split:{split}" for split in splits
+    ]
+    with pytest.raises(MergeError, match=r"EditCounts: split differs: 'spaces' and 'tokens'"):
+        _ = text + tokens

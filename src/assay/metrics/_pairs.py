@@ -19,6 +19,8 @@ class PairInput:
     """n pairs of any accepted kind. blocks() gives what packs them, a few thousand at a time, so
     that packing one block overlaps with comparing others; items() reads them back as tokens."""
 
+    split: str  # how items are cut into units, for the signature
+
     def __init__(self, reference: Any, hypothesis: Any, normaliser: str = "none") -> None:
         if len(reference) != len(hypothesis):
             raise InputError(
@@ -51,9 +53,9 @@ class TextPairs(PairInput):
     ) -> None:
         self.normalise, name = normalisers.resolve(normalise)
         self.callers = callable(normalise)  # the caller's function runs in the caller's thread
-        self.cut, self.read = {
-            "word": (tokens.word_pairs, tokens.words),
-            "char": (tokens.char_pairs, tokens.characters),
+        self.split, self.cut, self.read = {
+            "word": ("spaces", tokens.word_pairs, tokens.words),
+            "char": ("code-points", tokens.char_pairs, tokens.characters),
         }[unit]
         super().__init__(
             tokens.column(reference, "reference"), tokens.column(hypothesis, "hypothesis"), name
@@ -77,6 +79,8 @@ class TextPairs(PairInput):
 class TokenPairs(PairInput):
     """Lists of tokens; each token is one unit."""
 
+    split = "tokens"
+
     def block(self, start: int, stop: int) -> Block:
         ref, hyp = self.reference[start:stop], self.hypothesis[start:stop]
         return partial(tokens.token_pairs, ref, hyp, start)
@@ -88,6 +92,8 @@ class TokenPairs(PairInput):
 
 class IdPairs(PairInput):
     """Rows of integer token ids."""
+
+    split = "ids"
 
     def block(self, start: int, stop: int) -> Block:
         ref, hyp = self.reference.rows(start, stop), self.hypothesis.rows(start, stop)

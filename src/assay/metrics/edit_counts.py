@@ -75,6 +75,7 @@ class EditCounts(State):
     groups: Mapping[tuple[str, ...], "EditCounts"] = grouped()
     by: tuple[str, ...] | None = fixed()
     unit: str | None = fixed()
+    split: str | None = fixed()
     normaliser: str | None = fixed()
     empty: str | None = fixed()
     detail: tuple[str, ...] | None = fixed()
@@ -99,7 +100,20 @@ class EditCounts(State):
         """Errors over reference units: the WER of words, the CER of characters."""
         return rate(self.errors, self.reference_units, self.insertions, self.pairs, self.empty)
 
-    wer = cer = error_rate
+    @property
+    def wer(self) -> float:
+        """Word error rate; counts of characters have none."""
+        return self._rate_of("word", "wer")
+
+    @property
+    def cer(self) -> float:
+        """Character error rate; counts of words have none."""
+        return self._rate_of("char", "cer")
+
+    def _rate_of(self, unit: str, name: str) -> float:
+        if self.unit not in (None, unit):
+            raise AttributeError(f"counts of {self.unit}s have no {name}; use count_{unit}s")
+        return self.error_rate
 
     @property
     def mer(self) -> float:
@@ -138,7 +152,7 @@ class EditCounts(State):
     def signature(self) -> str:
         """The definition: equal signatures mean comparable numbers."""
         return (
-            f"unit:{self.unit}|split:{'spaces' if self.unit == 'word' else 'code-points'}"
+            f"unit:{self.unit}|split:{self.split}"
             f"|normaliser:{self.normaliser}|ties:rapidfuzz|empty:{self.empty}"
         )
 
@@ -171,10 +185,11 @@ class EditCounts(State):
     def per_item(self, name: str) -> npt.NDArray[Any]:
         """One value for each pair in order of item id, from a count with items=True.
 
-        name: "id", a count, or "wer" / "cer" (under the empty-reference policy of this count).
+        name: "id", a count, or "wer" of words and "cer" of characters (under the empty-reference
+        policy of this count).
         """
         columns = self._columns()
-        columns["wer"] = columns["cer"] = columns.pop("rate")
+        columns["cer" if self.unit == "char" else "wer"] = columns.pop("rate")
         if name not in columns:
             raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
         return columns[name]
@@ -207,7 +222,7 @@ class EditCounts(State):
         )
 
     def _mean_of_items(self) -> float:
-        values = self.per_item("wer")
+        values = self._columns()["rate"]
         return math.fsum(values) / len(values) if len(values) else math.nan
 
     def top_confusions(self, kind: str, limit: int = 10) -> list[tuple[str, str, int]]:

@@ -119,6 +119,7 @@ def _count(
     skip = empty == "skip" and some_empty
     definition: dict[str, Any] = {
         "unit": unit,
+        "split": pairs.split,
         "normaliser": pairs.normaliser,
         "empty": empty,
         "detail": tuple(k for k, v in (("confusions", confusions), ("items", items)) if v),

@@ -263,7 +263,8 @@ def symbol_pairs(
     pm = np.zeros((top_n + 1) * ((top_n + 63) >> 6) + 1, np.uint64)
     vp = np.empty(max(1024, top_m), np.uint64)
     vn = np.empty(max(1024, top_m), np.uint64)
-    # The reference between stretches of no symbol, for reading 64 at a time.
+    # The reference behind a stretch of no symbol, for reading 64 at a time. What stands behind it
+    # is left from others: rows below the last one change none above.
     window = np.empty(top_n + 64 + MARGIN, ref.dtype)
     for k in range(64):
         window[k] = NO_SYMBOL
@@ -304,8 +305,6 @@ def symbol_pairs(
         else:
             for k in range(n):
                 window[64 + k] = ref[a0 + k]
-            for k in range(64 + n, 64 + n + (64 if n <= WORD else MARGIN)):
-                window[k] = NO_SYMBOL
             keep = depth != DISTANCE
             way = IN_BLOCKS
             blocks = (n + 63) >> 6
