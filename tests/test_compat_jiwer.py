@@ -92,6 +92,13 @@ def test_presets_in_any_pair(
     both(name, refs, hyps, make=lambda module: (getattr(module, ref), getattr(module, hyp)))
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("preset", ["wer_default", "cer_default"])
+def test_each_function_with_chains_of_either_unit(name: str, preset: str) -> None:
+    chains = lambda module: (getattr(module, preset), getattr(module, preset))  # noqa: E731
+    both(name, ["the cat sat", "on it"], ["the cat sat down", "or"], make=chains)
+
+
 STEPS = (
     "ExpandCommonEnglishContractions",
     "RemoveEmptyStrings",

@@ -151,7 +151,8 @@ def process_words(
     """
     return _output(
         WordOutput,
-        ("wer", "mer", "wil", "wip"),
+        "wer",
+        ("mer", "wil", "wip"),
         compare(count_or_align, reference, hypothesis, reference_transform, hypothesis_transform),
     )
 
@@ -169,12 +170,16 @@ def process_characters(
     """
     return _output(
         CharacterOutput,
-        ("cer",),
+        "cer",
+        (),
         compare(count_or_align, reference, hypothesis, reference_transform, hypothesis_transform),
     )
 
 
-def _output(cls: type[T], measures: tuple[str, ...], pairs: Pairs[EditCounts | Alignments]) -> T:
+def _output(
+    cls: type[T], rate: str, measures: tuple[str, ...], pairs: Pairs[EditCounts | Alignments]
+) -> T:
+    """`rate` names the error rate, which jiwer keeps under that name whatever the tokens are."""
     output = cls.__new__(cls)
     fields = _fields(output)
     result, unit = pairs.result, pairs.unit
@@ -193,6 +198,7 @@ def _output(cls: type[T], measures: tuple[str, ...], pairs: Pairs[EditCounts | A
     else:
         totals = result
         output._later["alignments"] = lambda: _chunks(words.align(refs, hyps, unit or "word"))
+    fields[rate] = totals.error_rate
     for name in (*measures, "hits", "substitutions", "insertions", "deletions"):
         fields[name] = getattr(totals, name)
     return output
