@@ -91,6 +91,13 @@ CASES = [
         (Goal("faster", 50, 100, "jiwer.process_words"),),
     ),
     Case(
+        "confusions",
+        "S/D/I/H of words and how often which was taken for which, lists of str",
+        text.confusions,
+        LISTS,
+        (Goal("faster", 10, None, "jiwer, collected"),),
+    ),
+    Case(
         "char_distance",
         "one character distance a pair, lists of str",
         text.char_distance,

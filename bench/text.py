@@ -6,8 +6,10 @@ process that measures a peer's memory loads only that peer.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -133,6 +135,52 @@ def _alignment(found: Any) -> Mapping[str, Any]:
 
 
 align = _of_lists("align", _alignment, _words_truth, "process_words")
+
+
+def confusions(n: int) -> Work:
+    """jiwer aligns, then collects; substitutions of several words have one key there, so both are
+    held against a plain loop over jiwer's chunks."""
+    ref, hyp = _pairs(n)
+
+    def ours() -> Contender:
+        import assay
+
+        return Contender(
+            lambda: assay.count_words(ref, hyp, confusions=True),
+            lambda state: {"times": np.sort(list(state.confusions.values()))},
+        )
+
+    def peer() -> Contender:
+        import jiwer
+
+        def run() -> Any:
+            output = jiwer.process_words(ref, hyp)
+            return output, jiwer.collect_error_counts(output)
+
+        return Contender(run, lambda found: {"counts": _counts(found[0])})
+
+    return Work(
+        ours=ours,
+        peers={"jiwer, collected": peer},
+        truth=lambda: {**_words_truth(n), "times": _confused(n)},
+        floor=lambda: read_lists(ref, hyp),
+    )
+
+
+@cache
+def _confused(n: int) -> Any:
+    import jiwer
+
+    output = jiwer.process_words(*_pairs(n))
+    found: Counter[tuple[str | None, str | None]] = Counter()
+    for refs, hyps, chunks in zip(
+        output.references, output.hypotheses, output.alignments, strict=True
+    ):
+        for c in chunks:
+            if c.type != "equal":
+                one = refs[c.ref_start_idx : c.ref_end_idx]
+                found.update(zip_longest(one, hyps[c.hyp_start_idx : c.hyp_end_idx]))
+    return np.sort(list(found.values()))
 
 
 def count_words_arrow(n: int) -> Work:

@@ -7,6 +7,7 @@ import os
 import random
 import re
 from collections import Counter
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.csv
@@ -360,6 +361,25 @@ def test_a_group_that_is_called_like_the_total():
         ["(none)", "1", "0.0000"],
         ["zz", "1", "0.0000"],
     ]
+
+
+def test_the_group_of_the_empty_text_is_not_the_total():
+    stdin = line("a", "b", g="") + line("a", "a", g="zz")
+    ask = partial(transcripts, "-", "--format", "jsonl", "--by", "g", "--unit", "word", stdin=stdin)
+    first = [row.split()[0] for row in ask().out.splitlines()[1:]]
+    assert first == ["(all)", "(empty)", "zz"]
+    groups = [row["g"] for row in csv.DictReader(io.StringIO(ask("--csv").out))]
+    assert list(dict.fromkeys(groups)) == ["", "(empty)", "zz"]
+    tags = [score["tags"].get("g") for score in json.loads(ask("--json").out)["scores"]]
+    assert list(dict.fromkeys(tags)) == [None, "", "zz"]
+
+
+def test_the_key_of_kaldi_files_is_in_the_items(tmp_path):
+    for name, text in (("r", "u1 a b\nu2 c\n"), ("h", "u2 c\nu1 a\n")):
+        (tmp_path / name).write_text(text)
+    items = tmp_path / "i.parquet"
+    transcripts(tmp_path / "r", tmp_path / "h", "--format", "kaldi", "--per-item", items)
+    assert pq.read_table(items)["id"].to_pylist() == ["u1", "u2"]
 
 
 def test_thousands_of_groups(tmp_path):

@@ -121,6 +121,31 @@ CASES = {
         ["d.jsonl.gz"],
         "d.jsonl.gz: not whole gzip data; rename the file if it is not compressed",
     ),
+    "gzip by another name": (
+        {"d.jsonl": gzip.compress(OK)},
+        ["d.jsonl"],
+        "d.jsonl: the file is gzip data, expected text; name it .gz, or pipe it through gunzip",
+    ),
+    "parquet by another name": (
+        {"d.jsonl": parquet(reference=["a"], hypothesis=["b"])},
+        ["d.jsonl"],
+        "d.jsonl: the file is Parquet, expected text; say --format parquet",
+    ),
+    "parquet in gzip": (
+        {"d.parquet.gz": gzip.compress(parquet(reference=["a"], hypothesis=["b"]))},
+        ["d.parquet.gz"],
+        "d.parquet.gz: Parquet is compressed inside and read from its end; unpack the gzip around",
+    ),
+    "empty parquet": (
+        {"d.parquet": b""},
+        ["d.parquet"],
+        "d.parquet: the file is empty; was it written?",
+    ),
+    "a list for a text": (
+        {"d.jsonl": record(reference=["a"]).splitlines()[-1]},
+        ["d.jsonl"],
+        """d.jsonl: line 1: field 'reference' is an array (["a"]), expected a string; join its""",
+    ),
     "truncated parquet": (
         {"d.parquet": parquet(reference=["a"], hypothesis=["b"])[:-9]},
         ["d.parquet"],
@@ -158,7 +183,7 @@ CASES = {
     "empty reference, refused": (
         {"d.jsonl": record(reference=" ")},
         ["d.jsonl", "--empty", "error"],
-        "d.jsonl: rows 1 to 4: reference[3] has no words (1 of 4 have none); drop those pairs",
+        "d.jsonl: line 4: the reference has no words; drop such pairs or choose another policy for",
     ),
     "types that change": (
         {"a.jsonl": record(id=7).splitlines()[-1], "b.jsonl": OK},
@@ -217,7 +242,8 @@ def test_keys_are_listed():
         left.write("id,reference\n1,a\n2,b\n2,c\n")
         right.write("id,hypothesis\n1,a\n3,b\n")
     assert refused("r.csv", "h.csv", "--key", "id") == (
-        "cannot join by 'id': every key must stand once on either side; keys\n"
+        "cannot join by 'id': every key must stand once on either side; drop the rows "
+        "of these keys, or add what is missing:\n"
         "  1 in r.csv but not in h.csv: '2'\n"
         "  1 in h.csv but not in r.csv: '3'\n"
         "  1 more than once in r.csv: '2'"

@@ -119,6 +119,17 @@ def test_closed_streams():
     assert re.fullmatch(rb"(assay \S+\s+)+", done.stdout)
 
 
+@needs_posix
+def test_closed_input():
+    command = ["score", "transcripts", "-", "--format", "jsonl"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *ENTRY, *command],
+        env=PLAIN, timeout=60, check=False, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"error: standard input: it is closed; name a file or pipe one in\n"
+
+
 # -- signals, and reads that hang ------------------------------------------------------------------
 
 
@@ -130,16 +141,20 @@ def wait_for(condition):
 
 
 @needs_posix
-def test_interrupted_while_it_waits_for_input(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [(signal.SIGINT, 130, b"interrupted\n"), (signal.SIGTERM, 143, b""), (signal.SIGHUP, 129, b"")],
+)
+def test_ended_while_it_waits_for_input(tmp_path, number, code, told):
     process = start(
         "score", "transcripts", "-", "--format", "jsonl", "--per-item", "i.parquet", cwd=tmp_path
     )
     wait_for(lambda: os.listdir(tmp_path))  # the file it has begun
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)  # its input stays open
-    assert process.wait(30) == 130
+    process.send_signal(number)  # its input stays open
+    assert process.wait(30) == code
     assert process.stdout.read() == b""
-    assert process.stderr.read() == b"interrupted\n"
+    assert process.stderr.read() == told
     assert not os.listdir(tmp_path)
     for stream in (process.stdin, process.stdout, process.stderr):
         stream.close()

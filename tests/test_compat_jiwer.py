@@ -254,6 +254,12 @@ def test_records_behave_as_plain_dataclasses(use: int) -> None:
         assert outcome(USES[use], our) == outcome(USES[use], their)
 
 
+def test_fields_stand_in_jiwers_order() -> None:
+    for name in ("process_words", "process_characters"):
+        outputs = [getattr(module, name)("a b", "a") for module in (ours, jiwer)]
+        assert list(vars(outputs[0])) == list(vars(outputs[1]))
+
+
 def test_records_compare() -> None:
     a, b = fresh(ours)[0], fresh(ours)[0]
     assert a == b

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import AssayError, Ragged, align, cer, count_chars, count_words, wer
-from assay.core.errors import InputError
+from assay.core.errors import InputError, MergeError
 from assay.ops import tokens as packing
 from oracle import totals
 from strategies import any_text, sequence_pairs, token_rows
@@ -360,10 +360,10 @@ BAD_ROWS = [
         [["a"]] * LATER + [["b", None]] + [["a"]] * (5999 - LATER),
         f"hypothesis[{LATER}][1] must be a string, got None",
     ),
-    ([[1]], [[1.5]], "hypothesis: token ids must be integers, got float64"),
-    ([[True]], [[1]], "reference: token ids must be integers, got bool"),
-    ([[2**64]], [[1]], "reference: token ids must be integers, got object"),
-    ([[[1]]], [[1]], "reference: each row must be one-dimensional"),
+    ([[1]], [[1.5]], "hypothesis[0]: token ids must be integers, got [1.5]"),
+    ([[True]], [[1]], "reference[0]: token ids must be integers, got [True]"),
+    ([[2**64]], [[1]], f"reference[0]: token ids must be integers, got [{2**64}]"),
+    ([[[1]]], [[1]], "reference[0] must be a row of token ids, got [[1]]"),
     (np.zeros(3, int), np.zeros(3, int), f"{SHAPE}, got (3,)"),
     (np.zeros((1, 1, 1), int), [[1]], f"{SHAPE}, got (1, 1, 1)"),
     (torch.zeros((2, 2), dtype=torch.int64), [[1]], f"{SAME}, got 2 and 1"),
@@ -477,6 +477,31 @@ BAD_OPTIONS: list[tuple[Callable[[], Any], str]] = [
         f"ids must fit in int64, got {2**63}",
     ),
     (
+        lambda: count_words(IDS_2, IDS_2, ignore_index="2"),
+        "ignore_index must be one integer, got '2'",
+    ),
+    (
+        lambda: count_words(IDS_2, IDS_2, ignore_index=[1, 2]),
+        "ignore_index must be one integer, got [1, 2]",
+    ),
+    (
+        lambda: count_words(np.zeros((1, 2), np.float32), IDS_2),
+        "reference: token ids must be integers, got float32",
+    ),
+    (
+        lambda: count_words([[1], [2.5]], [[1], [2]]),
+        "reference[1]: token ids must be integers, got [2.5]",
+    ),
+    (
+        lambda: count_words(np.ma.masked_array([[1, 2]], [[0, 1]]), [[1]]),
+        "a masked array says nothing of lengths; give lengths= or ignore_index=",
+    ),
+    (
+        lambda: count_words(pd.Series([["a", "b"]]), pd.Series([["a"]])),
+        "reference[0] must be a string, got ['a', 'b']; rows of tokens or ids go in a list, as "
+        "column.tolist() makes it",
+    ),
+    (
         lambda: count_words(["a"], ["a"], ids=[1]),
         "ids name the rows of single pairs; they go with items=True",
     ),
@@ -495,6 +520,30 @@ BAD_OPTIONS: list[tuple[Callable[[], Any], str]] = [
 def test_options_that_do_not_fit(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         call()
+
+
+def test_ids_in_foreign_byte_order() -> None:
+    ids = np.array([[1, 2]], ">i4")
+    c = count_words(ids, ids[:, :1], lengths=([2], [1]))
+    assert (c.hits, c.deletions) == (1, 1)
+
+
+def test_a_dictionary_of_views() -> None:
+    words = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", "b"], pa.string_view()))
+    assert count_words(words, ["a", "c"]).wer == 0.5
+
+
+def test_no_items_have_no_ids() -> None:
+    some = count_words(["a"], ["b"], items=True, ids=[7])
+    assert (count_words([], [], items=True, ids=[]) + some).to_bytes() == some.to_bytes()
+
+
+def test_two_functions_of_one_name_are_two_normalisers() -> None:
+    lower = count_words(["A"], ["a"], normalise=lambda s: s.lower())
+    same = count_words(["A"], ["a"], normalise=lambda s: s)
+    with pytest.raises(MergeError, match="normaliser differs"):
+        lower + same
+    assert (lower + count_words(["A"], ["a"], normalise=lambda s: s.lower())).pairs == 2
 
 
 def test_errors_are_value_errors_of_the_house() -> None:

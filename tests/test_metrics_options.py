@@ -70,7 +70,9 @@ def test_skipped_pairs_are_counted_apart() -> None:
     assert state.per_item("id").tolist() == [0, 1, 3]
     assert state.groups["slt",].pairs == 1
     assert state.groups["slt",].empty_references == 1
-    skipped = count_words(["", "a"], ["x", "b"], empty="skip", confusions=True, by={"v": "vv"})
+    skipped = count_words(
+        ["", "a"], ["x", "b"], empty="skip", confusions=True, by={"v": ["v", "v"]}
+    )
     assert skipped.confusions == skipped.groups["v",].confusions == {("a", "b"): 1}
     assert count_words(REFS, HYPS).pairs == 5
     assert count_words(REFS, HYPS).empty_references == 2
@@ -82,7 +84,7 @@ def test_empty_references_can_be_refused() -> None:
             call(REFS, HYPS, empty="error")
         assert str(caught.value) == (
             "reference[2] has no words (2 of 5 have none); "
-            "drop those pairs or choose another empty="
+            "drop such pairs or choose another policy for empty references"
         )
     with pytest.raises(InputError, match=r"^reference\[0\] has no chars \(1 of 1 have none\)"):
         cer([" "], ["x"], empty="error")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,15 @@ def test_groups_equal_a_dictionary(rows: list[tuple], width: int) -> None:
         (pa.array(["x", None, "y"]).dictionary_encode(), ["x", "(none)", "y"]),
         (pa.chunked_array([["x"], ["y", "x"]]), ["x", "y"]),
         (iter("xyx"), ["x", "y"]),
+        ([1, 1.5, 1], ["1", "1.5"]),
+        ([1, 2**64, 1], ["1", str(2**64)]),
+        ([(1, 2), (1, 2), (3, 4)], ["(1, 2)", "(3, 4)"]),
+        ([{"a": 1}, {"a": 2}, {"a": 1}], ["{'a': 1}", "{'a': 2}"]),
+        (torch.tensor([1, 2, 1]), ["1", "2"]),
+        (
+            np.array(["2020-01-01", "2020-01-02"] * 2, "datetime64[D]")[:3],
+            ["2020-01-01", "2020-01-02"],
+        ),
     ],
     ids=str,
 )
@@ -78,3 +88,14 @@ def test_a_column_of_another_length(column) -> None:
     got = len(column)
     with pytest.raises(InputError, match=rf"^by: column 'voice' must have 2 values, got {got}$"):
         group_codes({"voice": column}, 2)
+
+
+@pytest.mark.parametrize("column", [5, None, "abc"])
+def test_what_is_no_column(column) -> None:
+    with pytest.raises(InputError, match="by: column 'c' must have 3 values, got "):
+        group_codes({"c": column}, 3)
+
+
+def test_a_name_that_is_no_string() -> None:
+    with pytest.raises(InputError, match=r"by: names of columns must be strings, got \[5\]"):
+        group_codes({5: [1, 2]}, 2)  # type: ignore[dict-item]

@@ -196,6 +196,7 @@ def test_a_kernel_has_one_type_only() -> None:
             count_words(column, column, normalise=normalise)
             count_chars(column, column, normalise=normalise)
             count_chars(column[:1], column[:1], normalise=normalise, confusions=True)
+            count_words(column[:1], column[-1:], normalise=normalise, confusions=True)
     count_words([long[0]], [long[1]])
     for ids in (
         np.zeros((1, 2), np.uint8),

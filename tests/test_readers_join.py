@@ -76,7 +76,8 @@ def test_every_problem_is_listed_at_once(write):
         read([ref, hyp], **WANT).parts()
     told = str(caught.value).replace(str(ref), "r.csv").replace(str(hyp), "h.csv")
     assert told.split("\n  ") == [
-        "cannot join by 'id': every key must stand once on either side; keys",
+        "cannot join by 'id': every key must stand once on either side; drop the rows "
+        "of these keys, or add what is missing:",
         "12 in r.csv but not in h.csv: 'x0', 'x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7', 'x8', 'x9' "
         "and 2 more",
         "1 in h.csv but not in r.csv: 'd'",
@@ -95,9 +96,9 @@ def test_keys_are_compared_as_text(write):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ([{"id": "a", "pred": ""}, {"id": None, "pred": ""}], r"row 2: key 'id' is null; give"),
-        ([{"id": 1.5, "pred": ""}], "key 'id' holds double, expected text or integers"),
-        ([{"id": True, "pred": ""}], "key 'id' holds bool, expected text or integers"),
+        ([{"id": "a", "pred": ""}, {"id": None, "pred": ""}], r"line 2: key 'id' is null; give"),
+        ([{"id": 1.5, "pred": ""}], "line 1: key 'id' holds double, expected text or integers"),
+        ([{"id": True, "pred": ""}], "line 1: key 'id' holds bool, expected text or integers"),
         ([{"ID": "a", "pred": ""}], r"line 1: no column 'id'; there: 'ID', 'pred'"),
         ([{"id": "a", "text": ""}], r"line 1: no column 'pred'; there: 'id', 'text'"),
         ([{"id": "a", "pred": None}], r"line 1: field 'pred' is null"),

@@ -168,7 +168,9 @@ def test_a_kept_column_that_is_not_there_or_changes_its_type(write, monkeypatch)
         rows(path, "a", keep="m")
     assert rows(path, "a", keep="n") == [("x", 1.0), ("x", 0.5)]
     monkeypatch.setattr("assay.readers.jsonl.SAMPLE", 1)
-    with pytest.raises(DataError, match=r"line 2: .*'n' as int64: write one type throughout"):
+    with pytest.raises(
+        DataError, match=r"line 2: .*'n' as int64 was expected: write one type throughout"
+    ):
         rows(path, "a", keep="n")
     half = write('{"a": "x", "n": "\\ud800"}\n')
     with pytest.raises(DataError, match=r"line 1: .*surrogate pair in string is invalid; half"):
@@ -177,6 +179,12 @@ def test_a_kept_column_that_is_not_there_or_changes_its_type(write, monkeypatch)
     mixed = write('{"a": "x", "n": 1}\n{"a": "x", "n": "1"}\n')
     with pytest.raises(DataError, match="field 'n' holds values of several types"):
         rows(mixed, "a", keep="n")
+
+
+def test_a_kept_column_may_begin_with_nulls(write):
+    nulls = '{"a": "x", "n": null}\n' * 1500
+    assert rows(write(nulls + '{"a": "x", "n": 5}\n'), "a", keep="n")[-1] == ("x", 5)
+    assert rows(write(nulls), "a", keep="n")[-1] == ("x", None)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.ndjson.zst", "a.json.bz2", "a.JSONL.GZ"])

@@ -63,7 +63,7 @@ class Fake:
                     self.busy[part.index].release()
                 if turn < self.sizes[part.index]:
                     self.read.append(place)
-                    yield Batch(place, turn * ROWS, 10 * (turn + 1))
+                    yield Batch(place, turn * ROWS, 10 * (turn + 1), str)
         finally:
             self.closed.append(part.index)
 
@@ -345,7 +345,7 @@ def test_a_batch_is_given_up_once_it_is_counted(two_threads):
             for turn in range(100):
                 rows = Rows()
                 alive.add(rows)
-                yield Batch(rows, turn, 0)
+                yield Batch(rows, turn, 0, str)
 
     peak = 0
     for _ in scan(Many([100]), lambda rows: None):

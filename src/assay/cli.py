@@ -1,12 +1,14 @@
 """The command line: parses, binds rooms together, prints. No arithmetic of its own.
 
 Exit codes: 0 done; 2 the input, the options or the place to write to are wrong (standard error says
-what, where and how to mend it, on one line where that is possible); 130 interrupted; 141 whoever
-read the output has gone; 1 a bug of ours, with its traceback.
+what, where and how to mend it, on one line where that is possible); 130 interrupted; 143 or 129
+told to end by SIGTERM or SIGHUP; 141 whoever read the output has gone; 1 a bug of ours, with its
+traceback.
 """
 
 import operator
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,6 +32,7 @@ app.add_typer(score, name="score")
 
 UNITS = {"word": ("word",), "char": ("char",), "both": ("word", "char")}
 INTERRUPTED, NO_READER = 130, 141  # exit codes, as a shell has them
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 _UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries under its own name
 
@@ -40,7 +43,8 @@ def main() -> None:
 
     with suppress(AttributeError):  # a stream that a host program has put there
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    code, message = _outcome()
+    with _ended_by_signals():
+        code, message = _outcome()
     if message:
         from assay.report.render import printable
 
@@ -50,6 +54,31 @@ def main() -> None:
     if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
         os._exit(code)  # it hangs in a read, on which Python's own end would wait or abort
     sys.exit(code)
+
+
+class _Ended(BaseException):
+    """Told to end, by a signal."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Where a signal ends the command, what is half-written is taken away first."""
+
+    def end(number: int, frame: Any) -> None:
+        raise _Ended(128 + number)
+
+    before = {}
+    with suppress(ValueError):  # only the main thread may ask for signals
+        before = {number: signal.signal(number, end) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _outcome() -> tuple[int, str]:
@@ -66,6 +95,8 @@ def _outcome() -> tuple[int, str]:
         return 2, f"error: {error}"
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
+    except _Ended as end:
+        return end.code, ""
     return code, "interrupted" if code == INTERRUPTED else ""
 
 
@@ -184,9 +215,13 @@ def transcripts(
         if value not in known:
             raise InputError(f"{option} must be one of {', '.join(known)}, got {value!r}")
     by = by or []
-    extra = [*by, key] if key and per_item and key not in by else by
     inputs = paths[0] if len(paths) == 1 else paths
-    source = read(inputs, (reference, hypothesis), extra, key=key, format=format)
+    open_source = partial(read, inputs, (reference, hypothesis), key=key, format=format)
+    source, extra = open_source(by), by
+    key = getattr(source, "key", None)  # Kaldi files have one without asking
+    if key and per_item and key not in by:
+        extra = [*by, key]
+        source = open_source(extra)
     if per_item:
         _check_item_file(per_item, paths, extra, UNITS[unit])
     count = partial(

@@ -26,7 +26,15 @@ class AssayError(Exception):
 
 
 class InputError(AssayError, ValueError):
-    """An argument breaks a rule."""
+    """An argument breaks a rule.
+
+    row: the one item that breaks it, where there is one; about: what is wrong with it, for
+    whoever knows a better name for that row than its index.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, about: str = "") -> None:
+        super().__init__(message)
+        self.row, self.about = row, about
 
 
 class DataError(InputError):

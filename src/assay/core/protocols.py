@@ -1,6 +1,6 @@
 """What rooms that may not see each other agree on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -26,11 +26,13 @@ class Part:
 
 class Batch(NamedTuple):
     """Some rows of a part. first_row: row number of the first one, from 0 within the part.
-    consumed: bytes of the part's `size` read so far, for progress."""
+    consumed: bytes of the part's `size` read so far, for progress. where(i): what a message calls
+    row i of this batch: its file and line."""
 
     rows: "pa.RecordBatch"
     first_row: int
     consumed: int
+    where: Callable[[int], str]
 
 
 class Source(Protocol):

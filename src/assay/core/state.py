@@ -46,7 +46,10 @@ def peak() -> Any:
 
 
 def listed(*columns: str) -> Any:
-    """Rows of int64 columns, the first an item id that occurs once."""
+    """Rows of int64 columns, the first an item id.
+
+    All rows of an item stand in one state: states with an item in common do not add.
+    """
     return dataclasses.field(
         default_factory=lambda: np.zeros((0, len(columns)), np.int64),
         metadata={"kind": "listed", "columns": columns},
@@ -195,7 +198,7 @@ class State:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what to_bytes() wrote. Damaged, truncated or newer bytes are a StateFormatError."""
-        kind, schema, arrays = _parse(data)
+        kind, schema, arrays = _parse(bytes(memoryview(data)))
         state_type = State._kinds.get(kind)
         if state_type is None or not issubclass(state_type, cls):
             raise StateFormatError(f"{cls.__name__}.from_bytes: these bytes hold a {kind!r}")
@@ -296,6 +299,15 @@ def _merge_listed(mine: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArr
     return np.concatenate([mine, theirs])
 
 
+def _in_order(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows in order of item id, those of one item in order of their other columns."""
+    order = np.argsort(rows[:, 0], kind="stable")
+    ids = rows[order, 0]
+    if np.any(ids[1:] == ids[:-1]):
+        order = np.lexsort(rows.T[::-1])
+    return rows[order]
+
+
 def _merge_fixed(mine: Any, theirs: Any) -> Any:
     if mine is None or theirs is None:
         return theirs if mine is None else mine
@@ -376,7 +388,7 @@ _RULES: dict[str, _Rule] = {
     "peak": _Rule(_merge_peak, _pack_peak, _unpack_peak),
     "listed": _Rule(
         _merge_listed,
-        lambda name, rows: {name: rows[np.argsort(rows[:, 0])].astype("<i8", copy=False)},
+        lambda name, rows: {name: _in_order(rows).astype("<i8", copy=False)},
         _unpack_listed,
     ),
     "fixed": _Rule(

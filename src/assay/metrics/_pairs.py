@@ -9,6 +9,7 @@ from assay.core.ragged import Ragged
 from assay.core.threads import thread_count
 from assay.ops import normalise as normalisers
 from assay.ops import tokens
+from assay.ops.tokens import Named, Places
 
 MIN_BLOCK, MAX_BLOCK = 256, 1024
 
@@ -44,6 +45,11 @@ class PairInput:
         """Words or characters of some pairs, reference and hypothesis."""
         raise NotImplementedError
 
+    def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
+        """Some tokens of pairs start..stop, of the references (rows, places in them) and of the
+        hypotheses (rows, places), numbered on each side."""
+        raise NotImplementedError
+
 
 class TextPairs(PairInput):
     """Text, cut into words or characters by the kernels."""
@@ -53,9 +59,9 @@ class TextPairs(PairInput):
     ) -> None:
         self.normalise, name = normalisers.resolve(normalise)
         self.callers = callable(normalise)  # the caller's function runs in the caller's thread
-        self.split, self.cut, self.read = {
-            "word": ("spaces", tokens.word_pairs, tokens.words),
-            "char": ("code-points", tokens.char_pairs, tokens.characters),
+        self.split, self.cut, self.read, self.pick = {
+            "word": ("spaces", tokens.word_pairs, tokens.words, tokens.words_at),
+            "char": ("code-points", tokens.char_pairs, tokens.characters, tokens.characters_at),
         }[unit]
         super().__init__(
             tokens.column(reference, "reference"), tokens.column(hypothesis, "hypothesis"), name
@@ -75,6 +81,10 @@ class TextPairs(PairInput):
         ref, hyp = self.packed(start, stop)
         return list(zip(self.read(ref), self.read(hyp), strict=True))
 
+    def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
+        ref, hyp = self.packed(start, stop)
+        return self.pick(ref, *places[:2]), self.pick(hyp, *places[2:])
+
 
 class TokenPairs(PairInput):
     """Lists of tokens; each token is one unit."""
@@ -88,6 +98,10 @@ class TokenPairs(PairInput):
     def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
         pairs = zip(self.reference[start:stop], self.hypothesis[start:stop], strict=True)
         return [(list(ref), list(hyp)) for ref, hyp in pairs]
+
+    def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
+        ref, hyp = self.reference[start:stop], self.hypothesis[start:stop]
+        return tokens.tokens_at(ref, *places[:2]), tokens.tokens_at(hyp, *places[2:])
 
 
 class IdPairs(PairInput):
@@ -104,6 +118,10 @@ class IdPairs(PairInput):
             return list(map(str, side[r].tolist()))
 
         return [(one(self.reference, r), one(self.hypothesis, r)) for r in range(start, stop)]
+
+    def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
+        ref, hyp = self.reference.rows(start, stop), self.hypothesis.rows(start, stop)
+        return tokens.ids_at(ref, *places[:2]), tokens.ids_at(hyp, *places[2:])
 
 
 def open_pairs(

@@ -1,9 +1,10 @@
 """Alignments: arrays first, Python objects and pictures when asked for."""
 
+import operator
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from assay.ops.edit import DELETE, EQUAL, INSERT, SUBSTITUTE, Edits
 __all__ = ["Alignments", "Chunk"]
 
 KINDS = {EQUAL: "equal", SUBSTITUTE: "substitute", DELETE: "delete", INSERT: "insert"}
-_BLOCK = 4096
+_BLOCK = 1 << 16  # pairs whose errors are counted at once
 
 # operation -> (letter under the columns, ANSI colour of the reference, of the hypothesis)
 _MARKS = {
@@ -85,14 +86,17 @@ class Alignments:
 
     def tokens(self, index: int) -> tuple[list[str], list[str]]:
         """Words or characters of one pair: reference, hypothesis."""
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"alignment {index} of {len(self)}")
-        index %= len(self)
+        index = self._checked(index)
         return self._pairs.items(index, index + 1)[0]
 
+    def _checked(self, index: int) -> int:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"alignment {index} of {len(self)}")
+        return index % len(self)
+
     def __getitem__(self, index: int) -> list[Chunk]:
-        reference, hypothesis = self.tokens(index)
-        return list(self._chunks(index % len(self), reference, hypothesis))
+        return list(self._chunks(self._checked(index), *self.tokens(index)))
 
     def _chunks(self, index: int, reference: list[str], hypothesis: list[str]) -> Iterator[Chunk]:
         chosen = slice(int(self.offsets[index]), int(self.offsets[index + 1]))
@@ -112,21 +116,46 @@ class Alignments:
 
     def confusions_of(self, group: npt.NDArray[np.int64], groups: int) -> list[dict[Any, int]]:
         """confusions() of the pairs of each group 0..groups - 1; group -1 is left out."""
-        found: list[Counter[tuple[str | None, str | None]]] = [Counter() for _ in range(groups)]
+        found: list[dict[Any, int]] = [{} for _ in range(groups)]
         for start in range(0, len(self), _BLOCK):
             stop = min(start + _BLOCK, len(self))
-            for index, sides in enumerate(self._pairs.items(start, stop), start):
-                if group[index] < 0:
-                    continue
-                table = found[group[index]]
-                for chunk in self._chunks(index, *sides):
-                    if chunk.kind == "substitute":
-                        table.update(zip(chunk.reference, chunk.hypothesis, strict=True))
-                    elif chunk.kind == "delete":
-                        table.update((token, None) for token in chunk.reference)
-                    elif chunk.kind == "insert":
-                        table.update((None, token) for token in chunk.hypothesis)
-        return [dict(table) for table in found]
+            for own, table in self._errors(start, stop, group[start:stop]):
+                if found[own]:
+                    for key, times in table.items():
+                        found[own][key] = found[own].get(key, 0) + times
+                else:
+                    found[own] = table
+        return found
+
+    def _errors(
+        self, start: int, stop: int, group: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[int, dict[Any, int]]]:
+        """The errors of some pairs: each group that has any, and its table."""
+        chunks = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        rows = np.repeat(np.arange(stop - start), np.diff(self.offsets[start : stop + 1]))
+        chosen = (self.kind[chunks] != EQUAL) & (group[rows] >= 0)
+        rows, kind, spans = rows[chosen], self.kind[chunks][chosen], self._edits.spans[chunks]
+        ref_start, ref_end, hyp_start, hyp_end = spans[chosen].astype(np.int64).T
+        # One entry for each token of a chunk, with its place on either side.
+        sizes = np.maximum(ref_end - ref_start, hyp_end - hyp_start)
+        inner = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        rows, kind = np.repeat(rows, sizes), np.repeat(kind, sizes)
+        has_ref, has_hyp = kind != INSERT, kind != DELETE
+        ref_place = (np.repeat(ref_start, sizes) + inner)[has_ref]
+        hyp_place = (np.repeat(hyp_start, sizes) + inner)[has_hyp]
+        places = (rows[has_ref], ref_place, rows[has_hyp], hyp_place)
+        (ref_codes, refs), (hyp_codes, hyps) = self._pairs.at(start, stop, *places)
+        left, right = np.zeros((2, len(rows)), np.int64)  # 0: nothing on that side
+        left[has_ref], right[has_hyp] = ref_codes + 1, hyp_codes + 1
+        errors = (group[rows] * (len(refs) + 1) + left) * (len(hyps) + 1) + right
+        used, times = np.unique(errors, return_counts=True)
+        rest, right = np.divmod(used, len(hyps) + 1)
+        own, left = np.divmod(rest, len(refs) + 1)
+        keys = list(zip(_named(refs, left), _named(hyps, right), strict=True))
+        counts = times.tolist()
+        ends = np.flatnonzero(np.diff(own, append=-1)) + 1
+        for begin, end in pairwise([0, *ends.tolist()]):
+            yield int(own[begin]), dict(zip(keys[begin:end], counts[begin:end], strict=True))
 
     def text(self, index: int | None = None, *, color: bool = False) -> str:
         """A picture of one alignment, or of all: reference, hypothesis, and S, D, I below.
@@ -161,6 +190,11 @@ class Alignments:
             painted = [f"{c}{cell}{_RESET}" if c else cell for cell, c in cells]
             lines.append(f"{head} {gap.join(painted)}".rstrip())
         return "\n".join(lines)
+
+
+def _named(names: list[str], codes: npt.NDArray[np.int64]) -> Iterator[str | None]:
+    """The name of each code from 1; None for 0."""
+    return map([None, *names].__getitem__, codes.tolist())
 
 
 def _shown(token: str) -> str:

@@ -112,9 +112,11 @@ def _count(
     some_empty = bool(is_empty.any())
     if empty == "error" and some_empty:
         first = int(np.argmax(is_empty))
+        mend = "drop such pairs or choose another policy for empty references"
         raise InputError(
-            f"reference[{first}] has no {unit}s ({int(is_empty.sum())} of {n} have none); "
-            "drop those pairs or choose another empty="
+            f"reference[{first}] has no {unit}s ({int(is_empty.sum())} of {n} have none); {mend}",
+            row=first,
+            about=f"the reference has no {unit}s; {mend}",
         )
     skip = empty == "skip" and some_empty
     definition: dict[str, Any] = {
@@ -175,6 +177,8 @@ def _item_ids(ids: Any, n: int) -> npt.NDArray[np.int64]:
     if ids is None:
         return np.arange(n, dtype=np.int64)
     array = np.asarray(ids)
+    if n == 0 and array.size == 0:
+        return np.zeros(0, np.int64)
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise InputError(f"ids must be {n} integers, got shape {array.shape} of {array.dtype}")
     if array.dtype.kind == "u" and n and array.max() > np.iinfo(np.int64).max:

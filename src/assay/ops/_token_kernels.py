@@ -125,6 +125,36 @@ def decode(text, offsets):
 
 
 @kernel
+def pick_words(text, offsets, rows, places):
+    """The words of some places as rows of UTF-8: word places[k] of row rows[k], words cut at
+    U+0020. rows do not decrease, and the places within a row increase."""
+    out = np.empty(offsets[-1] - offsets[0], np.uint8)
+    ends = np.zeros(len(rows) + 1, np.int64)
+    size = 0
+    row = -1
+    i = 0
+    word = 0
+    for k in range(len(rows)):
+        if rows[k] != row:
+            row = rows[k]
+            i = offsets[row]
+            word = -1
+        stop = offsets[row + 1]
+        while word < places[k]:
+            while text[i] == 0x20:
+                i += 1
+            begin = i
+            while i < stop and text[i] != 0x20:
+                i += 1
+            word += 1
+        for b in range(begin, i):
+            out[size] = text[b]
+            size += 1
+        ends[k + 1] = size
+    return out[:size], ends
+
+
+@kernel
 def strip_rows(symbols, offsets):
     """Where each row starts and ends without the white space at its ends."""
     n = len(offsets) - 1

@@ -8,6 +8,8 @@ import time
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+
 from assay.core.threads import thread_count
 
 __all__ = ["describe", "warm_kernels"]
@@ -33,10 +35,13 @@ def warm_kernels() -> float:
 
     start = time.perf_counter()
     ascii_text, wide = tokens.pack(["a b"]), tokens.pack(["\u3000c é"])
+    first = np.zeros(1, np.int64)
     made = normalise.basic(wide)  # in memory that may be written to: kernels of their own
     for text in (ascii_text, wide, made):
         edit.compare(tokens.word_pairs(text, ascii_text), edit.CHUNKS)
         edit.compare(tokens.char_pairs(text, ascii_text), edit.CHUNKS)
+        tokens.words_at(text, first, first)
+        tokens.characters_at(text, first, first)
     forth, back = [list(range(5000))], [list(range(5000))[::-1]]  # enough for the long path
     edit.compare(tokens.id_pairs(tokens.pack_ids(forth), tokens.pack_ids(back)), edit.CHUNKS)
     return time.perf_counter() - start

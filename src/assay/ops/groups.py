@@ -1,6 +1,6 @@
 """Groups of items by the values of one or more columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ def group_codes(
     >>> keys, codes.tolist()
     ([('slt',), ('awb',)], [0, 1, 0])
     """
+    if not all(isinstance(name, str) for name in by):
+        raise InputError(f"by: names of columns must be strings, got {list(by)}")
     keys: list[tuple[str, ...]] = [()]
     codes = np.zeros(n, np.int64)
     for name, data in by.items():
@@ -46,15 +48,17 @@ def _distinct(data: Any, name: str, n: int) -> tuple[list[str], npt.NDArray[np.i
 
     column = data
     if not isinstance(data, (pa.Array, pa.ChunkedArray)):
-        values = list(data)
+        if isinstance(data, (str, bytes)) or not isinstance(data, Iterable):
+            raise InputError(f"by: column {name!r} must have {n} values, got {data!r}")
+        values = data.detach().cpu().tolist() if hasattr(data, "detach") else list(data)
         try:
-            column = pa.array(values, from_pandas=True)
-        except (pa.ArrowException, UnicodeEncodeError):  # mixed types, lone surrogates
-            numbers: dict[str, int] = {}
-            texts = [NULL if _is_missing(v) else str(v) for v in values]
-            codes = [numbers.setdefault(text, len(numbers)) for text in texts]
-            _check_size(name, len(codes), n)
-            return list(numbers), np.array(codes, np.int64)
+            # Of one type, or a name would depend on what else there is: 1 beside 1.5 is 1.0.
+            one = len({type(value) for value in values} - {type(None)}) <= 1
+            column = pa.array(values, from_pandas=True) if one else None
+        except (pa.ArrowException, UnicodeEncodeError, TypeError, OverflowError):
+            column = None
+        if column is None or column.type.num_fields:
+            return _by_text(values, name, n)
     _check_size(name, len(column), n)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
@@ -63,6 +67,15 @@ def _distinct(data: Any, name: str, n: int) -> tuple[list[str], npt.NDArray[np.i
     distinct = [NULL if v is None else str(v) for v in column.dictionary.to_pylist()]
     own = column.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False)
     return [*distinct, NULL], own.astype(np.int64)
+
+
+def _by_text(values: list[Any], name: str, n: int) -> tuple[list[str], npt.NDArray[np.int64]]:
+    """The same of anything that has a str(): mixed types, lone surrogates, tuples."""
+    numbers: dict[str, int] = {}
+    texts = [NULL if _is_missing(v) else str(v) for v in values]
+    codes = [numbers.setdefault(text, len(numbers)) for text in texts]
+    _check_size(name, len(codes), n)
+    return list(numbers), np.array(codes, np.int64)
 
 
 def _check_size(name: str, got: int, n: int) -> None:

@@ -10,6 +10,7 @@ signature carries a version, which moves when any result of the normaliser does.
 """
 
 import functools
+import hashlib
 import unicodedata
 from collections.abc import Callable
 from itertools import pairwise
@@ -34,13 +35,25 @@ _HANGUL_PARTS = ((0x1100, 0x11FF), (0xA960, 0xA97F), (0xD7B0, 0xD7FF))
 def resolve(normalise: str | Callable[[str], str]) -> tuple[Normaliser | None, str]:
     """A normaliser of packed text and its name in signatures, from a name or a function of str."""
     if callable(normalise):
-        name = getattr(normalise, "__qualname__", type(normalise).__qualname__)
-        module = getattr(normalise, "__module__", None)
-        name = f"{module}.{name}" if module else name
-        return functools.partial(_apply, normalise, {}), name
+        return functools.partial(_apply, normalise, {}), _name_of(normalise)
     if normalise not in NAMED:
         raise InputError(f"normalise must be one of {list(NAMED)} or a function, got {normalise!r}")
     return NAMED[normalise]
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    """What a signature calls a function. Lambdas and local functions of one name are told apart
+    by their code."""
+    if isinstance(function, functools.partial):
+        bound = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+        return f"partial({', '.join([_name_of(function.func), *bound])})"
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", None)
+    code = getattr(function, "__code__", None)
+    if "<" in name and code is not None:
+        text = repr((code.co_code, code.co_consts, code.co_names))
+        name += f"#{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
+    return f"{module}.{name}" if module else name
 
 
 def basic(text: Ragged) -> Ragged:

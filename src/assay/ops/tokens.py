@@ -26,16 +26,20 @@ __all__ = [
     "Pairs",
     "char_pairs",
     "characters",
+    "characters_at",
     "column",
     "id_pairs",
+    "ids_at",
     "kind_of",
     "pack",
     "pack_ids",
     "rows",
     "strings",
     "token_pairs",
+    "tokens_at",
     "word_pairs",
     "words",
+    "words_at",
 ]
 
 SPACE = 0x20
@@ -48,7 +52,9 @@ NO_ROWS = (str, bytes, bytearray, dict, set, frozenset)  # containers that are n
 MAX_PLAIN = 2**31 - 1  # bytes an Arrow string array can hold
 
 
-Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Places = npt.NDArray[np.int64]
+Bounds = tuple[Places, Places]
+Named = tuple[Places, list[str]]  # the number of each token, and the name of each number
 
 
 class Pairs(NamedTuple):
@@ -73,9 +79,15 @@ def kind_of(data: Any) -> str:
     empty lists: tokens or ids), or "empty" (a list of nothing)."""
     if isinstance(data, Ragged):
         return "ids"
+    if isinstance(data, np.ma.MaskedArray):
+        raise InputError("a masked array says nothing of lengths; give lengths= or ignore_index=")
     dtype = getattr(data, "dtype", None)
+    if isinstance(data, np.ndarray) and data.dtype.kind in "iu":
+        return "ids"
     if dtype is not None and re.match(r"(torch\.)?u?int", str(dtype).lower()):
         return "ids"
+    if getattr(data, "ndim", 1) == 2 and re.match(r"(torch\.)?(b?float|bool)", str(dtype).lower()):
+        return "ids"  # refused as what it is when packed
     if not isinstance(data, (list, tuple)):
         return "text"
     if not data:
@@ -125,9 +137,11 @@ def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Rag
         joined = "".join(texts)
     except TypeError:
         index = next(i for i, text in enumerate(texts) if not isinstance(text, str))
+        mend = "drop the row or replace it with ''"
+        if isinstance(texts[index], (list, tuple, np.ndarray)):
+            mend = "rows of tokens or ids go in a list, as column.tolist() makes it"
         raise InputError(
-            f"{what}[{start + index}] must be a string, got {texts[index]!r}; "
-            "drop the row or replace it with ''"
+            f"{what}[{start + index}] must be a string, got {texts[index]!r}; {mend}"
         ) from None
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
@@ -164,6 +178,41 @@ def words(text: Ragged) -> list[list[str]]:
 def characters(text: Ragged) -> list[list[str]]:
     """The characters of each row, as char_pairs cuts them."""
     return [list(line.strip()) for line in strings(text)]
+
+
+def words_at(text: Ragged, rows: Places, places: Places) -> Named:
+    """Some words, numbered: word places[k] of row rows[k], in the order of the text."""
+    import pyarrow as pa
+
+    text = _settle_white_space(text)
+    values, offsets = kernels.pick_words(text.values, text.offsets, rows, places)
+    column = pa.Array.from_buffers(
+        pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(values)]
+    ).dictionary_encode()
+    names = [w.decode("utf-8", "surrogatepass") for w in column.dictionary.to_pylist()]
+    return column.indices.to_numpy().astype(np.int64), names
+
+
+def characters_at(text: Ragged, rows: Places, places: Places) -> Named:
+    """Some characters, numbered: character places[k] of row rows[k]."""
+    text = Ragged(*kernels.decode(text.values, text.offsets))
+    starts, _ = kernels.strip_rows(text.values, text.offsets)
+    points, codes = np.unique(text.values[starts[rows] + places], return_inverse=True)
+    return codes, list(map(chr, points.tolist()))
+
+
+def ids_at(ids: Ragged, rows: Places, places: Places) -> Named:
+    """Some token ids, numbered: id places[k] of row rows[k]."""
+    found, codes = np.unique(ids.values[ids.offsets[rows] + places], return_inverse=True)
+    return codes, list(map(str, found.tolist()))
+
+
+def tokens_at(side: Sequence[Sequence[str]], rows: Places, places: Places) -> Named:
+    """Some tokens of lists of tokens, numbered: token places[k] of row rows[k]."""
+    numbers: dict[str, int] = {}
+    found = (side[r][k] for r, k in zip(rows.tolist(), places.tolist(), strict=True))
+    codes = [numbers.setdefault(token, len(numbers)) for token in found]
+    return np.array(codes, np.int64), list(numbers)
 
 
 def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
@@ -255,7 +304,9 @@ def pack_ids(
         raise InputError(f"{what}: token ids must be integers, got {packed.values.dtype}")
     if ignore_index is None:
         return packed
-    keep = packed.values != ignore_index
+    if isinstance(ignore_index, bool) or not hasattr(ignore_index, "__index__"):
+        raise InputError(f"ignore_index must be one integer, got {ignore_index!r}")
+    keep = packed.values != ignore_index.__index__()
     before = np.concatenate([[0], np.cumsum(keep)])
     return Ragged(packed.values[keep], before[packed.offsets])
 
@@ -305,6 +356,8 @@ def _from_arrow(column: Any, what: str) -> Ragged:
             column = column.cast(pa.large_string())
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_dictionary(column.type):
+        if pa.types.is_string_view(column.type.value_type):  # pyarrow cannot decode these yet
+            column = column.cast(pa.dictionary(column.type.index_type, pa.large_string()))
         column = column.dictionary_decode()
     if pa.types.is_string_view(column.type):
         column = column.cast(pa.large_string())
@@ -348,8 +401,11 @@ def _id_rows(ids: Any, lengths: Any, what: str) -> Ragged:
         parts = [np.asarray(_to_numpy(row)) for row in ids]
         if lengths is not None:
             raise InputError(f"{what}: lengths go with an array [n, width], not with a list")
-        if any(row.ndim != 1 for row in parts):
-            raise InputError(f"{what}: each row must be one-dimensional")
+        for i, row in enumerate(parts):
+            if row.ndim != 1:
+                raise InputError(f"{what}[{i}] must be a row of token ids, got {ids[i]!r}")
+            if row.size and row.dtype.kind not in "iu":
+                raise InputError(f"{what}[{i}]: token ids must be integers, got {ids[i]!r}")
         sizes = np.array([row.size for row in parts], np.int64)
         filled = [row for row in parts if row.size]
         values = np.concatenate(filled) if filled else np.zeros(0, np.int64)

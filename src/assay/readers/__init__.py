@@ -120,7 +120,7 @@ def read(
         if len(sides) != len(text) or keep:
             raise InputError(
                 f"read: lines are one path for each text column and nothing else; got {len(sides)} "
-                f"paths for {', '.join(text + keep)}"
+                f"paths for {', '.join(text + keep)}; name that many, or give format= (--format)"
             )
         return Aligned([Files(side, Columns(("text",))) for side in files], text)
     if {"lines", "kaldi"} & set(names):

@@ -16,6 +16,14 @@ __all__ = ["Block", "Cut", "blocks", "last_line_end"]
 BLOCK_BYTES = 8 << 20
 RECORD_BYTES = 512 << 20  # one record; Arrow's own offsets end at 2 GiB
 
+# how files that are no text begin, what they are, and the fix
+PACKED = (
+    (b"\x1f\x8b", "gzip data", "name it .gz, or pipe it through gunzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "name it .zst, or pipe it through zstdcat"),
+    (b"BZh", "bzip2 data", "name it .bz2, or pipe it through bunzip2"),
+    (b"PAR1", "Parquet", "say --format parquet"),
+)
+
 
 class Block(NamedTuple):
     """Bytes of whole records, not to be changed: decoded columns may point into them. line: number
@@ -84,6 +92,9 @@ def _check_start(file: File, data: bytearray) -> None:
     """Refuse what is no text, and drop the mark that some text begins with."""
     if not data:
         raise DataError(f"{file.name}: the file is empty; was it written?")
+    for magic, what, mend in PACKED:
+        if data.startswith(magic):
+            raise DataError(f"{file.name}: the file is {what}, expected text; {mend}")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
             f"{file.name}: the file is UTF-16, expected UTF-8; "

@@ -8,6 +8,7 @@ the file has it.
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 
@@ -45,9 +46,15 @@ class Columns:
         """Each name once, as pyarrow's readers want them."""
         return list(dict.fromkeys(self.names))
 
-    def require(self, present: Sequence[str], where: str, names: Sequence[str] = ()) -> None:
+    def require(
+        self,
+        present: Sequence[str],
+        where: str,
+        names: Sequence[str] = (),
+        mend: str = "name one of these",
+    ) -> None:
         """A DataError unless each of `names` (or all that were asked for) stands once in
-        `present`."""
+        `present`. mend: the fix, where none of those is close."""
         for name in names or self.names:
             if present.count(name) > 1:
                 raise DataError(
@@ -55,7 +62,7 @@ class Columns:
                 )
             if name not in present:
                 close = difflib.get_close_matches(name, present, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else "name one of these"
+                hint = f"did you mean {close[0]!r}?" if close else mend
                 raise DataError(
                     f"{where}: no column {name!r}; there: {listed(present, 20) or 'none'}; {hint}"
                 )
@@ -122,10 +129,17 @@ def _damaged(
     return DataError(f"{where(0)}: column {name!r} cannot be used: {problem}")
 
 
-def sliced(rows: pa.RecordBatch, first_row: int, consumed: int) -> Iterator[Batch]:
+def sliced(
+    rows: pa.RecordBatch, first_row: int, consumed: int, where: Callable[[int], str]
+) -> Iterator[Batch]:
     """The rows in batches bounded in rows and, by their average, in bytes; nothing is copied."""
     step = MAX_ROWS
     if rows.nbytes > MAX_BYTES:
         step = max(1, min(step, MAX_BYTES * rows.num_rows // rows.nbytes))
     for start in range(0, rows.num_rows, step):
-        yield Batch(rows.slice(start, step), first_row + start, consumed)
+        place = where if start == 0 else partial(_further, where, start)
+        yield Batch(rows.slice(start, step), first_row + start, consumed, place)
+
+
+def _further(where: Callable[[int], str], start: int, row: int) -> str:
+    return where(start + row)

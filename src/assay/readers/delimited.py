@@ -49,7 +49,7 @@ def read_delimited(file: File, want: Columns, *, delimiter: str, quoting: bool) 
         table = _Table(file, want, delimiter, quoting, block, first_row, header)
         header = header or table.read_header()
         rows = table.rows()
-        yield from sliced(rows, first_row, block.consumed)
+        yield from sliced(rows, first_row, block.consumed, table.where)
         first_row += rows.num_rows
     if header is None:
         raise DataError(f"{file.name}: no header; the first row must name the columns")

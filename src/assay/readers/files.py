@@ -33,10 +33,12 @@ HINTS = {
     "inflate failed": "not whole gzip data; rename the file if it is not compressed",
     "ZSTD decompress failed": "not whole zstd data; rename the file if it is not compressed",
     "BZ2 decompress failed": "not whole bzip2 data; rename the file if it is not compressed",
+    "Parquet file size is 0 bytes": "the file is empty; was it written?",
     "Parquet magic bytes not found": "not a whole Parquet file; copy or make it again",
     "Invalid UTF8 payload": "text that is not UTF-8; write the file again from valid text",
     "smaller than the size reported by footer": "the file is cut short; copy or make it again",
 }
+UNKNOWN = "cannot be read; copy or make it again"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class File:
         codec = self.codec
         with readable(self.name):
             if self.path == "-":
+                if sys.stdin is None:
+                    raise DataError("standard input: it is closed; name a file or pipe one in")
                 yield sys.stdin.buffer, None
             elif self.once:  # pyarrow seeks in what it opens, which a pipe cannot
                 with open(self.path, "rb") as raw:
@@ -91,6 +95,11 @@ class File:
             raise DataError(
                 f"{self.name}: Parquet is read from its end, which a pipe does not have; "
                 "write it to a file first"
+            )
+        if self.codec:
+            raise DataError(
+                f"{self.name}: Parquet is compressed inside and read from its end; "
+                f"unpack the {self.codec} around it"
             )
         return self.system.open_input_file(self.path)
 
@@ -113,7 +122,8 @@ def readable(name: str) -> Iterator[None]:
         raise DataError(f"{shown}: the file's name is not UTF-8; rename it") from None
     except (OSError, pa.ArrowException) as error:
         message = str(error).strip().split("\n")[0]
-        hint = next((hint for sign, hint in HINTS.items() if sign in message), "cannot be read")
+        known = (hint for sign, hint in HINTS.items() if sign in message)
+        hint = next(known, "cannot be read" if getattr(error, "errno", None) else UNKNOWN)
         raise DataError(f"{name}: {hint} ({message})") from error
 
 

@@ -71,13 +71,13 @@ class Joined(Rows):
         for part in keys.parts():
             first.append(total)
             for batch in keys.batches(part):
-                left.append(_keys(batch, part, self.key))
+                left.append(_keys(batch, self.key))
                 total += len(left[-1])
         side = Files(self.hypothesis.files, Columns(self.hypothesis.want.text, (self.key,)))
         right, text = [], []
         for part in side.parts():
             for batch in side.batches(part):
-                right.append(_keys(batch, part, self.key))
+                right.append(_keys(batch, self.key))
                 text.append(batch.rows.column(0).cast(pa.large_string()))
         self._index = self._checked(_whole(left), _whole(right))
         self._first, self._text = first, _whole(text)
@@ -103,22 +103,26 @@ class Joined(Rows):
             if len(found)
         )
         raise DataError(
-            f"cannot join by {self.key!r}: every key must stand once on either side; keys{told}"
+            f"cannot join by {self.key!r}: every key must stand once on either side; drop the rows "
+            f"of these keys, or add what is missing:{told}"
         )
 
 
-def _keys(batch: Batch, part: Part, name: str) -> pa.Array:
+def _keys(batch: Batch, name: str) -> pa.Array:
     """The key column, the last of the batch, as text."""
     keys = batch.rows.columns[-1]
     kind = keys.type.value_type if pa.types.is_dictionary(keys.type) else keys.type
     if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or _is_text(kind)):
-        raise DataError(f"{part.name}: key {name!r} holds {kind}, expected text or integers")
+        raise DataError(
+            f"{batch.where(0)}: key {name!r} holds {kind}, expected text or integers; name "
+            "another column, or write it as text"
+        )
     if keys.null_count:
-        row = batch.first_row + keys.is_null().index(True).as_py() + 1
-        raise DataError(f"{part.name}: row {row}: key {name!r} is null; give every row a key")
+        row = keys.is_null().index(True).as_py()
+        raise DataError(f"{batch.where(row)}: key {name!r} is null; give every row a key")
     return Columns((name,)).take(
         pa.RecordBatch.from_arrays([keys.cast(pa.large_string())], names=[name]),
-        lambda row: f"{part.name}: row {batch.first_row + row + 1}",
+        batch.where,
     )[0]
 
 

@@ -7,7 +7,8 @@ values in the first records (1 and 2.5 make it double), and may be missing or nu
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -48,15 +49,19 @@ def read_jsonl(file: File, want: Columns) -> Iterator[Batch]:
     for block in blocks(file):
         if schema is None:
             schema = _schema(file, want, block)
-        rows = _decode(file, want, block, schema)
-        yield from sliced(rows, first_row, block.consumed)
+        where = partial(_where, file, block)
+        rows = _decode(file, want, block, schema, where)
+        yield from sliced(rows, first_row, block.consumed, where)
         first_row += rows.num_rows
 
 
-def _decode(file: File, want: Columns, block: Block, schema: pa.Schema) -> pa.RecordBatch:
-    def where(row: int) -> str:
-        return f"{file.name}: line {_records(block)[row][0]}"
+def _where(file: File, block: Block, row: int) -> str:
+    return f"{file.name}: line {_records(block)[row][0]}"
 
+
+def _decode(
+    file: File, want: Columns, block: Block, schema: pa.Schema, where: Callable[[int], str]
+) -> pa.RecordBatch:
     try:
         rows = _parse(block.data, schema)
     except pa.ArrowInvalid:
@@ -85,10 +90,11 @@ def _parse(data: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
-def _schema(file: File, want: Columns, block: Block) -> pa.Schema:
-    """The types of the columns: text as asked, the others as the first records have them."""
+def _schema(file: File, want: Columns, block: Block, whole: bool = False) -> pa.Schema:
+    """The types of the columns: text as asked, the others as the first records have them; where
+    all of those are null, as the whole block has them."""
     others = [name for name in want.unique if name not in want.text]
-    sample = _sample(block) if others else []
+    sample = _sample(block, None if whole else SAMPLE) if others else []
     types = {name: pa.string() for name in want.text}
     for name in others:
         if sample and not any(name in record for record in sample):
@@ -101,14 +107,16 @@ def _schema(file: File, want: Columns, block: Block) -> pa.Schema:
             raise DataError(
                 f"{file.name}: field {name!r} holds values of several types; write one throughout"
             ) from None
+        if pa.types.is_null(found) and not whole:
+            return _schema(file, want, block, whole=True)
         types[name] = pa.string() if pa.types.is_null(found) else found
     return pa.schema([(name, types[name]) for name in want.unique])
 
 
-def _sample(block: Block) -> list[dict[str, Any]]:
+def _sample(block: Block, size: int | None) -> list[dict[str, Any]]:
     """The first records, up to one that is broken: decoding will come across it and say so."""
     sample: list[dict[str, Any]] = []
-    for _, line in _records(block)[:SAMPLE]:
+    for _, line in _records(block)[:size]:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
@@ -167,7 +175,7 @@ def _complaint(file: File, want: Columns, schema: pa.Schema, number: int, line: 
     for name in want.text:
         if name not in record:
             try:
-                want.require(list(record), where, [name])
+                want.require(list(record), where, [name], "name one of these, or write it in all")
             except DataError as error:
                 return error
         value = record[name]
@@ -179,11 +187,17 @@ def _complaint(file: File, want: Columns, schema: pa.Schema, number: int, line: 
         if not isinstance(value, str):
             return DataError(
                 f"{where}: field {name!r} is {KINDS[type(value)]} ({json.dumps(value)[:40]}), "
-                "expected a string; put it in quotes"
+                f"expected a string; {_mend(value)}"
             )
     message = _arrow_message(line, schema)
     mend = next((mend for sign, mend in MENDS.items() if sign in message), _told(want, schema))
     return DataError(f"{where}: {message}{mend}")
+
+
+def _mend(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return "join its words to one string, or name another field"
+    return "put it in quotes"
 
 
 def _arrow_message(line: bytes, schema: pa.Schema) -> str:
@@ -199,4 +213,4 @@ def _told(want: Columns, schema: pa.Schema) -> str:
     types = ", ".join(
         f"{name!r} as {schema.field(name).type}" for name in schema.names if name in want.keep
     )
-    return f"; the first records gave {types}: write one type throughout" if types else ""
+    return f"; here {types} was expected: write one type throughout" if types else ""

@@ -28,8 +28,8 @@ def read_lines(file: File, want: Columns) -> Iterator[Batch]:
     want.require(LINES_COLUMNS, file.name)
     for text, first, consumed in _lines(file):
         rows = pa.RecordBatch.from_arrays([text], names=LINES_COLUMNS)
-        rows = want.take(rows, _place(file, first))
-        yield from sliced(rows, first - 1, consumed)
+        place = _place(file, first)
+        yield from sliced(want.take(rows, place), first - 1, consumed, place)
 
 
 def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
@@ -49,7 +49,7 @@ def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
                 "without leading space"
             )
         rows = pa.RecordBatch.from_arrays([key, text], names=KALDI_COLUMNS)
-        yield from sliced(want.take(rows, place), first - 1, consumed)
+        yield from sliced(want.take(rows, place), first - 1, consumed, place)
 
 
 def _lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:

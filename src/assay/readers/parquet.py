@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.core.protocols import Batch, Part
@@ -47,8 +46,8 @@ def _read(
     """The rows of one row group; `first` rows of the file stand before it."""
     done, total, size = 0, part.rows or 0, part.size or 0
 
-    def take(rows: pa.RecordBatch) -> pa.RecordBatch:
-        return want.take(rows, lambda row: f"{file.name}: row {first + done + row + 1}")
+    def where(before: int, row: int) -> str:
+        return f"{file.name}: row {first + before + row + 1}"
 
     if not total:
         return
@@ -61,10 +60,11 @@ def _read(
         )
         # The footer tells encoded sizes: a value that repeats is written once and comes out
         # often. So the first rows say how many fit in a batch.
-        head = take(next(read(PROBE_ROWS)))
+        head = want.take(next(read(PROBE_ROWS)), partial(where, 0))
         fits = MAX_BYTES * head.num_rows // max(head.nbytes, 1)
         for rows in read(max(1, min(MAX_ROWS, fits))):
-            rows = take(rows)
+            place = partial(where, done)
+            rows = want.take(rows, place)
             upto = done + rows.num_rows
-            yield from sliced(rows, done, size * upto // total)
+            yield from sliced(rows, done, size * upto // total, place)
             done = upto

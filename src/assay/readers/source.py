@@ -102,15 +102,18 @@ class Table(Rows):
         self.want.require(stream.schema.names, "table")
         for rows in stream:
             for start in range(0, rows.num_rows, MAX_ROWS):
-                part_of = rows.slice(start, MAX_ROWS)
-                yield from sliced(
-                    self.want.take(part_of, partial(_index, done + start)), done + start, 0
-                )
+                where = partial(_index, done + start)
+                part_of = self.want.take(rows.slice(start, MAX_ROWS), where)
+                yield from sliced(part_of, done + start, 0, where)
             done += rows.num_rows
 
 
 def _index(first: int, row: int) -> str:
     return f"table: index {first + row}"
+
+
+def _line(name: str, first: int, row: int) -> str:
+    return f"{name}: line {first + row + 1}"
 
 
 class Aligned(Rows):
@@ -133,7 +136,8 @@ class Aligned(Rows):
         while rows := min(len(side.column) for side in sides):
             columns = [side.column.slice(0, rows) for side in sides]
             consumed = sum(side.consumed for side in sides)
-            yield Batch(pa.RecordBatch.from_arrays(columns, names=self.names), done, consumed)
+            both = pa.RecordBatch.from_arrays(columns, names=self.names)
+            yield Batch(both, done, consumed, partial(_line, str(self), done))
             done += rows
             for side in sides:
                 side.skip(rows)

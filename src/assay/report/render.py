@@ -29,6 +29,7 @@ __all__ = [
 Cell = str | int | float | None
 
 ALL = "(all)"  # what the row of the total says where others have the value of a group
+EMPTY = "(empty)"  # the group of the empty text, which would look like the total
 
 FOLDED = 20  # columns of a narrow terminal that text gets at least
 GAP = 2  # between columns
@@ -222,7 +223,7 @@ def scores_table(scores: Sequence[Score], title: str = "") -> Table:
         groups.setdefault(key, {})[score.name] = score
     rows = [
         (
-            *(ALL if value is None else value for value in key),
+            *(ALL if value is None else value or EMPTY for value in key),
             next(iter(found.values())).n,
             *(found[name].value if name in found else None for name in heads.values()),
         )
@@ -233,11 +234,19 @@ def scores_table(scores: Sequence[Score], title: str = "") -> Table:
 
 
 def scores_csv(scores: Sequence[Score]) -> str:
-    """One line for each score, all of them, with tags as columns."""
+    """One line for each score, all of them, with tags as columns; those of the total are empty."""
     tags = list(dict.fromkeys(tag for score in scores for tag in score.tags))
     columns = (*tags, "score", "value", "unit", "better", "n", "signature")
     rows = [
-        (*(s.tags.get(t) for t in tags), s.name, s.value, s.unit, s.better, s.n, s.signature)
+        (
+            *(s.tags[t] or EMPTY if t in s.tags else None for t in tags),
+            s.name,
+            s.value,
+            s.unit,
+            s.better,
+            s.n,
+            s.signature,
+        )
         for s in scores
     ]
     return Table("", columns, rows).to_csv()

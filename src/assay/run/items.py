@@ -101,6 +101,8 @@ def _beside(path: str, target: str) -> str:
         raise DataError(f"{path!r} is no file to write to; name one, as in items.parquet")
     if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
         raise DataError(f"{path}: is no regular file; name one, as in items.parquet")
+    if "://" in path:
+        raise DataError(f"{path}: only a local file can be written; copy it there afterwards")
     if not os.path.isdir(folder):
         raise DataError(f"{path}: there is no folder {os.path.dirname(path)}; make it first")
     try:

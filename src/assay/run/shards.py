@@ -88,6 +88,8 @@ class _Scan(Generic[T]):
         except DataError:
             raise
         except InputError as error:  # it knows the rows, but not where they come from
+            if error.row is not None:
+                raise DataError(f"{batch.where(error.row)}: {error.about}") from error
             first = batch.first_row + 1
             last = batch.first_row + batch.rows.num_rows
             raise DataError(f"{part.name}: rows {first} to {last}: {error}") from error

@@ -91,9 +91,14 @@ class _Filled(_Lazy):
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        for name in [*getattr(self, "_later", ())]:
-            getattr(self, name)
-        return _fields(self)
+        fields = _fields(self)
+        if getattr(self, "_later", None):
+            for name in [*self._later]:
+                getattr(self, name)
+            for name in type(self).__annotations__:  # in jiwer's order, which vars() show
+                if name in fields:
+                    fields[name] = fields.pop(name)
+        return fields
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__
