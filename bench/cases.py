@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import processes
+import retrieval
 import text
 from gate import Work
 from timing import StopRule
@@ -51,6 +52,9 @@ class Case:
     size_matters: bool = False
 
 
+SLOW = StopRule(min_rounds=3, max_rounds=9, budget_s=40.0)
+SGEMM = "the product alone, float32, torch"
+FAISS = Goal("faster", 2, 3.5, "faiss IndexFlatIP")
 LISTS = "join and encode both lists, read the bytes once"
 COLUMNS = "read the columns' buffers once"
 
@@ -161,6 +165,71 @@ CASES = [
         text.normalise_unicode,
         "join and encode the list, read the bytes once",
         (Goal("faster", 20, None, "Python regex"),),
+    ),
+    *(
+        Case(
+            f"topk_{kind}_{k}",
+            f"{k} best of n rows for 1,000 queries of width 384, {kind} vectors",
+            retrieval.top(kind, k),
+            SGEMM,
+            (*goals, Goal("memory", 300)),
+            size=100_000,
+            quick=10_000,
+            warm=500,
+            tolerance=1e-5,
+            rule=SLOW,
+        )
+        for kind, k, goals in (
+            ("gaussian", 10, (FAISS, Goal("over_floor", 0.7, 0.4))),
+            ("encoder", 10, (FAISS, Goal("over_floor", 0.7, 0.4))),
+            ("gaussian", 100, (Goal("over_floor", 1.0, 0.6),)),
+            ("encoder", 100, (Goal("over_floor", 1.0, 0.6),)),
+        )
+    ),
+    *(
+        Case(
+            f"ranks_{kind}",
+            f"mAP and R@1,5,10 at full depth, both directions, n queries, 5 n rows, {kind}",
+            retrieval.ranks(kind),
+            SGEMM,
+            (*goals, Goal("memory", 300)),
+            size=5_000,
+            quick=1_000,
+            warm=100,
+            tolerance=1e-5,
+            rule=SLOW,
+        )
+        for kind, goals in (
+            ("encoder", (Goal("over_floor", 0.8, 0.5), Goal("faster", 8, None, "torch argsort"))),
+            ("gaussian", (Goal("over_floor", 1.3, 0.8),)),
+            ("random", (Goal("over_floor", 2.0, 1.2),)),
+        )
+    ),
+    Case(
+        "ranks_map",
+        "mAP of n queries, 5 n rows; torchmetrics from scores",
+        retrieval.against_torchmetrics,
+        SGEMM,
+        (Goal("faster", 100, 500, "torchmetrics RetrievalMAP"),),
+        size=1_000,
+        quick=200,
+        warm=50,
+        tolerance=1e-6,
+        rule=SLOW,
+    ),
+    *(
+        Case(
+            f"given_run_{name}",
+            f"six measures of n queries with n ranked items each, {name} in",
+            retrieval.given_run(name == "arrays"),
+            "sort the scores of each query, read the items once",
+            (Goal("faster", bound, None, "pytrec_eval from dicts"),),
+            size=1_000,
+            quick=300,
+            warm=60,
+            tolerance=1e-9,
+        )
+        for name, bound in (("arrays", 20), ("dicts", 1))
     ),
     Case(
         "parquet_cli",

@@ -154,3 +154,31 @@ def token_rows(max_size: int = 8) -> st.SearchStrategy[list[str]]:
     """Rows of tokens: empty ones, ones with white space or control characters inside."""
     token = st.one_of(tokens(2), tokens(), st.sampled_from(["", " ", "a b", *SPACES]), any_text(3))
     return st.lists(token, max_size=max_size)
+
+
+# -- rankings --------------------------------------------------------------------------------------
+
+ITEMS = [*"abcdefgh", "a10", "a9", "é", "日本"]
+Judged = tuple[dict[str, float] | list[str], dict[str, int]]
+
+
+def scored(max_size: int = 9) -> st.SearchStrategy[dict[str, float]]:
+    """Items with scores that float32 holds too: many ties, close ones, negative ones."""
+    score = st.one_of(
+        st.integers(-2, 2).map(float),
+        st.sampled_from([1.0, 1.0 + 2**-20, 1e-30, -1e-30, 2.0**100, 0.0]),
+        st.floats(-1, 1, width=32),
+    )
+    return st.dictionaries(st.sampled_from(ITEMS), score, max_size=max_size)
+
+
+def judgements(lowest: int = -1) -> st.SearchStrategy[dict[str, int]]:
+    """Items with gains, some of them not relevant, some not judged (below 0)."""
+    gain = st.one_of(st.just(1), st.integers(lowest, 3))
+    return st.dictionaries(st.sampled_from(ITEMS), gain, max_size=8)
+
+
+def judged_rankings(max_size: int = 9) -> st.SearchStrategy[Judged]:
+    """The ranking of one query, with scores or in order, and what was judged for it."""
+    order = st.lists(st.sampled_from(ITEMS), max_size=max_size, unique=True)
+    return st.tuples(st.one_of(scored(max_size), order), judgements())

@@ -112,6 +112,28 @@ def test_bytes_and_arrays_round_trip(parts: list[AllKinds]) -> None:
         assert (AllKinds.from_bytes(one.to_bytes()) + AllKinds.zero()).to_bytes() == one.to_bytes()
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 2)), max_size=9), st.data())
+def test_rows_of_one_item_are_put_in_order(rows: list[tuple[int, int]], data: Any) -> None:
+    # An item may have several rows, which all stand in one state.
+    def state(chosen: list[tuple[int, int]]) -> AllKinds:
+        return AllKinds(rows=np.array(chosen, np.int64).reshape(-1, 2))
+
+    whole = state(rows)
+    assert whole.to_arrays()["rows"].tolist() == sorted(map(list, rows))
+    shuffled = data.draw(st.permutations(rows))
+    split = data.draw(st.integers(0, 4))
+    parts = [[r for r in shuffled if r[0] < split], [r for r in shuffled if r[0] >= split]]
+    for merged in (
+        state(shuffled),
+        state(parts[0]) + state(parts[1]),
+        sum(map(state, parts[::-1])),
+    ):
+        assert merged.to_bytes() == whole.to_bytes()
+    if rows:
+        with pytest.raises(MergeError, match=r"^AllKinds: rows have item ids in common"):
+            whole + state(rows[:1])
+
+
 @given(three_states())
 def test_adding_changes_neither_side(parts: list[AllKinds]) -> None:
     before = [part.to_bytes() for part in parts]

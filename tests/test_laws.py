@@ -5,6 +5,7 @@ A new metric gets them by its row in METRICS; a new kind of input needs one stra
 
 import copy
 import inspect
+import math
 import pickle
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -17,32 +18,55 @@ from hypothesis import strategies as st
 
 from assay import State
 from assay.metrics import METRICS
-from strategies import sentences, text_pairs, tokens
+from strategies import judged_rankings, sentences, text_pairs, tokens
 
 Items = list[Any]
 
+TEXTS = "reference and hypothesis texts"
+RANKINGS = "rankings and relevant items"
+
 # what a metric takes -> a strategy of lists of items
 INPUTS: dict[str, st.SearchStrategy[Items]] = {
-    "reference and hypothesis texts": st.one_of(
+    TEXTS: st.one_of(
         text_pairs(max_pairs=8),
         st.lists(st.tuples(*[sentences(tokens(3))] * 2), max_size=8),
-    )
+    ),
+    RANKINGS: st.lists(judged_rankings(), max_size=8),
 }
 
 # the same, as one example with a value that is neither 0 nor 1
 EXAMPLES: dict[str, Items] = {
-    "reference and hypothesis texts": [("a b c", "a x c"), ("d", "d e"), ("f", "f")]
+    TEXTS: [("a b c", "a x c"), ("d", "d e"), ("f", "f")],
+    RANKINGS: [
+        ({"a": 3.0, "b": 2.0, "c": 1.0}, {"a": 1, "c": 2, "d": 1, "b": 0}),
+        ({"a": 3.0, "b": 2.0}, {"b": 1, "a": 0}),
+        ([*"abcdefghijk"], {"k": 1, "a": 0}),
+    ],
 }
 
 # options of a count function that change what its state holds
-OPTIONS: list[dict[str, Any]] = [
-    {},
-    {"items": True},
-    {"by": True},
-    {"confusions": True, "by": True, "items": True},
-    {"empty": "skip", "items": True, "by": True},
-    {"normalise": "basic", "confusions": True},
-]
+OPTIONS: dict[str, list[dict[str, Any]]] = {
+    TEXTS: [
+        {},
+        {"items": True},
+        {"by": True},
+        {"confusions": True, "by": True, "items": True},
+        {"empty": "skip", "items": True, "by": True},
+        {"normalise": "basic", "confusions": True},
+    ],
+    RANKINGS: [
+        {},
+        {"by": True},
+        {"convention": "trec", "complete": True, "by": True},
+        {"convention": "torchmetrics", "gain": "exponential"},
+        {"convention": "sentence-transformers", "level": 2, "k": 3},
+        {"convention": "sklearn", "k": [2, 1]},
+        {"ties": "expected", "empty": "nan"},
+        {"ties": "pessimistic", "empty": "zero"},
+    ],
+}
+
+POSITIONAL = {TEXTS: ["reference", "hypothesis"], RANKINGS: ["rankings", "relevant"]}
 
 COUNTS = {metric.where: metric.takes for metric in METRICS.values()}
 
@@ -52,6 +76,14 @@ every_count = pytest.mark.parametrize("where", COUNTS)
 def count_function(where: str) -> Callable[..., State]:
     module, _, name = where.partition(":")
     return getattr(import_module(module), name)
+
+
+def arguments(where: str, items: Items, ids: Sequence[int]) -> list[Any]:
+    """What the count function takes: two columns, or two mappings of queries named by their id."""
+    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
+    if COUNTS[where] == RANKINGS:
+        return [{f"q{k}": own for k, own in zip(ids, column, strict=True)} for column in columns]
+    return columns
 
 
 def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any]) -> State:
@@ -64,13 +96,13 @@ def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any])
             "voice": [("slt", None)[k % 2] for k in ids],
             "rate": [k // 2 % 2 for k in ids],
         }
-    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
-    return count_function(where)(*columns, **options)
+    return count_function(where)(*arguments(where, items, ids), **options)
 
 
 @st.composite
 def cases(draw: Any, where: str) -> tuple[Items, dict[str, Any]]:
-    return draw(INPUTS[COUNTS[where]]), draw(st.sampled_from(OPTIONS))
+    takes = COUNTS[where]
+    return draw(INPUTS[takes]), draw(st.sampled_from(OPTIONS[takes]))
 
 
 @st.composite
@@ -166,7 +198,7 @@ def test_reading_changes_nothing(where: str, data: Any) -> None:
 @given(st.data())
 def test_inputs_are_left_as_they_were(where: str, data: Any) -> None:
     items, options = data.draw(cases(where))
-    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
+    columns = arguments(where, items, range(len(items)))
     before = copy.deepcopy(columns)
     options = {name: value for name, value in options.items() if name != "by"}
     first = count_function(where)(*columns, **options)
@@ -201,7 +233,7 @@ def test_the_table_keeps_its_word(name: str) -> None:
     assert score.n == len(items)
     assert score.signature.startswith(f"{name}|")
     assert state[name] == score.value
-    assert 0 < score.value < 1
+    assert 0 < score.value < (1 if metric.unit == "fraction" else math.inf)
     assert metric.source
     assert metric.oracle
 
@@ -210,7 +242,7 @@ def test_the_table_keeps_its_word(name: str) -> None:
 def test_count_functions_look_alike(where: str) -> None:
     parameters = inspect.signature(count_function(where)).parameters.values()
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert positional == ["reference", "hypothesis"]
+    assert positional == POSITIONAL[COUNTS[where]]
     assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters)[2:])
-    assert {"by", "items", "ids"} <= {p.name for p in parameters}
+    assert {"by", "ids"} <= {p.name for p in parameters}
     assert ">>>" in (count_function(where).__doc__ or "")

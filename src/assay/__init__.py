@@ -22,6 +22,16 @@ _HOME = {
     "wer": "assay.metrics.words",
     "wil": "assay.metrics.words",
     "wip": "assay.metrics.words",
+    "RankCounts": "assay.metrics.rank_counts",
+    "PartialRanks": "assay.metrics.ranks",
+    "count_partial_ranks": "assay.metrics.ranks",
+    "count_rankings": "assay.metrics.retrieval",
+    "count_ranks": "assay.metrics.ranks",
+    "mean_average_precision": "assay.metrics.retrieval",
+    "recall_at_k": "assay.metrics.retrieval",
+    "same_label": "assay.metrics.relevance",
+    "target_scores": "assay.metrics.ranks",
+    "topk": "assay.ops.similarity",
     "read": "assay.readers",
 }
 _ROOMS = ("compat", "core", "demo", "metrics", "ops", "readers", "report", "run")

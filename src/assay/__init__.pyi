@@ -14,6 +14,15 @@ from assay.core.score import Score as Score
 from assay.core.state import State as State
 from assay.metrics.alignment import Alignments as Alignments
 from assay.metrics.edit_counts import EditCounts as EditCounts
+from assay.metrics.rank_counts import RankCounts as RankCounts
+from assay.metrics.ranks import PartialRanks as PartialRanks
+from assay.metrics.ranks import count_partial_ranks as count_partial_ranks
+from assay.metrics.ranks import count_ranks as count_ranks
+from assay.metrics.ranks import target_scores as target_scores
+from assay.metrics.relevance import same_label as same_label
+from assay.metrics.retrieval import count_rankings as count_rankings
+from assay.metrics.retrieval import mean_average_precision as mean_average_precision
+from assay.metrics.retrieval import recall_at_k as recall_at_k
 from assay.metrics.words import align as align
 from assay.metrics.words import cer as cer
 from assay.metrics.words import count_chars as count_chars
@@ -22,6 +31,7 @@ from assay.metrics.words import mer as mer
 from assay.metrics.words import wer as wer
 from assay.metrics.words import wil as wil
 from assay.metrics.words import wip as wip
+from assay.ops.similarity import topk as topk
 from assay.readers import read as read
 
 __version__: str
@@ -30,15 +40,25 @@ __all__ = [
     "Alignments",
     "AssayError",
     "EditCounts",
+    "PartialRanks",
     "Ragged",
+    "RankCounts",
     "Score",
     "State",
     "align",
     "cer",
     "count_chars",
+    "count_partial_ranks",
+    "count_rankings",
+    "count_ranks",
     "count_words",
+    "mean_average_precision",
     "mer",
     "read",
+    "recall_at_k",
+    "same_label",
+    "target_scores",
+    "topk",
     "wer",
     "wil",
     "wip",

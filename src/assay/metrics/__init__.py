@@ -25,6 +25,13 @@ _JIWER = "jiwer 4.0 on compiled rapidfuzz"
 _MORRIS = "Morris, Maier and Green, Interspeech 2004"
 _LEVENSHTEIN = "Levenshtein 1966; ties as rapidfuzz 3.14"
 
+_RUNS = "assay.metrics.retrieval:count_rankings"
+_RANKED = "rankings and relevant items"
+_TREC = "pytrec_eval-terrier 0.5.11"
+_IR = "Manning, Raghavan and Schütze 2008, chapter 8"
+_NDCG = "Järvelin and Kekäläinen, ACM TOIS 2002"
+_PAPERS = "CLIP and CLAP papers; conventions: see assay.metrics.rank_conventions"
+
 METRICS: dict[str, Metric] = {
     "wer": Metric(_WORDS, "fraction", "lower", _TEXT, _LEVENSHTEIN, _JIWER),
     "mer": Metric(_WORDS, "fraction", "lower", _TEXT, _MORRIS, _JIWER),
@@ -34,4 +41,20 @@ METRICS: dict[str, Metric] = {
         _WORDS, "fraction", "lower", _TEXT, "pairs with any error over pairs", "assay.ops.reference"
     ),
     "cer": Metric(_CHARS, "fraction", "lower", _TEXT, _LEVENSHTEIN, _JIWER),
+    "recall@1": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
+    "recall@5": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
+    "recall@10": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
+    "precision@10": Metric(_RUNS, "fraction", "higher", _RANKED, _IR, _TREC),
+    "hit@10": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
+    "map": Metric(_RUNS, "fraction", "higher", _RANKED, _IR, _TREC),
+    "map@10": Metric(_RUNS, "fraction", "higher", _RANKED, _IR, _TREC),
+    "mrr": Metric(_RUNS, "fraction", "higher", _RANKED, "Voorhees, TREC-8 1999", _TREC),
+    "ndcg": Metric(_RUNS, "fraction", "higher", _RANKED, _NDCG, _TREC),
+    "ndcg@10": Metric(_RUNS, "fraction", "higher", _RANKED, _NDCG, _TREC),
+    "r_precision": Metric(_RUNS, "fraction", "higher", _RANKED, _IR, _TREC),
+    "bpref": Metric(
+        _RUNS, "fraction", "higher", _RANKED, "Buckley and Voorhees, SIGIR 2004", _TREC
+    ),
+    "mean_rank": Metric(_RUNS, "rank", "lower", _RANKED, _PAPERS, "numpy"),
+    "median_rank": Metric(_RUNS, "rank", "lower", _RANKED, _PAPERS, "numpy"),
 }

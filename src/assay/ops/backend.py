@@ -14,17 +14,38 @@ from typing import Any
 
 from assay.core.errors import InputError
 
-__all__ = ["BACKENDS", "choose"]
+__all__ = ["BACKENDS", "choose", "on_device"]
 
 # op -> backend -> "module:function", best first
 BACKENDS: dict[str, dict[str, str]] = {
     "edit": {"numba": "assay.ops.edit:compare", "reference": "assay.ops.reference:compare"},
+    "topk": {
+        "numba": "assay.ops._similarity_scan:topk",
+        "reference": "assay.ops.reference_ranks:topk",
+    },
+    "ranks": {
+        "numba": "assay.ops._similarity_ranks:ranks",
+        "reference": "assay.ops.reference_ranks:ranks",
+    },
 }
+
+
+# What can rank vectors that lie on a GPU, best first: the launchers choose between the two
+DEVICE_BACKENDS = ("triton", "torch")
 
 
 def choose(op: str) -> Callable[..., Any]:
     """The implementation of an op."""
     return _load(op, os.environ.get("ASSAY_BACKEND") or None)
+
+
+def on_device() -> str | None:
+    """What ASSAY_BACKEND asks for where vectors lie on a GPU; None: the best that works."""
+    asked = os.environ.get("ASSAY_BACKEND") or None
+    if asked is not None and asked not in DEVICE_BACKENDS:
+        known = ", ".join(DEVICE_BACKENDS)
+        raise InputError(f"ASSAY_BACKEND must be one of {known} on a GPU, got {asked!r}")
+    return asked
 
 
 @functools.cache

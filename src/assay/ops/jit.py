@@ -6,6 +6,8 @@ after fork.
 """
 
 import contextlib
+import functools
+import os
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
@@ -22,7 +24,8 @@ def kernel(function: F) -> F:
 
     Numba looks beside the source, then in NUMBA_CACHE_DIR or the user's cache folder; where none
     can be written it raises while decorating, and the kernel is then compiled in every process.
-    So it is where a folder has no room left.
+    So it is where a folder has no room left. What is cached belongs to the file of the kernel as
+    it was; a file whose kernels call those of other modules names these in a global BUILT_FROM.
     """
     try:
         compiled: Any = numba.njit(nogil=True, cache=True)(function)
@@ -31,6 +34,13 @@ def kernel(function: F) -> F:
     cache: Any = getattr(compiled, "_cache", None)
     if hasattr(cache, "save_overload"):  # not public: without it a full folder is an error again
         cache.save_overload = _unless_full(cache.save_overload)
+    parts = getattr(function, "__globals__", {}).get("BUILT_FROM", ())
+    if parts and hasattr(cache, "_cache_file"):
+        stamps = [os.stat(part.__file__) for part in parts]
+        cache._cache_file._source_stamp = (
+            cache._cache_file._source_stamp,
+            *((stamp.st_mtime, stamp.st_size) for stamp in stamps),
+        )
     return compiled  # type: ignore[no-any-return]
 
 
@@ -54,7 +64,14 @@ def twin(compiled: F, name: str) -> F:
     return kernel(copy)  # type: ignore[no-any-return]
 
 
-def inlined(function: F) -> F:
-    """Compile a part of a kernel: not callable from Python, no cache file of its own."""
+def inlined(function: Any = None, *, reassociate: bool = False) -> Any:
+    """Compile a part of a kernel: not callable from Python, no cache file of its own.
+
+    reassociate: its float sums may be taken in any order, so that they fill vector registers; for
+    numbers without NaN that need no exact digits.
+    """
+    if function is None:
+        return functools.partial(inlined, reassociate=reassociate)
     options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
-    return numba.njit(nogil=True, **options)(function)  # type: ignore[no-any-return]
+    loose = {"reassoc", "nnan", "nsz"} if reassociate else False
+    return numba.njit(nogil=True, fastmath=loose, **options)(function)
