@@ -51,3 +51,14 @@ def run_python(
 @pytest.fixture(scope="session")
 def fresh_python() -> FreshPython:
     return run_python
+
+
+@pytest.fixture
+def needs_cuda() -> None:
+    """Skips where no GPU is, or fails where ASSAY_FAIL_WITHOUT_CUDA=1 promises one."""
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        return
+    if os.environ.get("ASSAY_FAIL_WITHOUT_CUDA") == "1":
+        pytest.fail("ASSAY_FAIL_WITHOUT_CUDA=1, and torch sees no GPU")
+    pytest.skip("torch sees no GPU")

@@ -30,16 +30,6 @@ import compile_report
 import similarity_worker as worker
 
 
-@pytest.fixture
-def needs_cuda() -> None:
-    """Skips where no GPU is, or fails where ASSAY_FAIL_WITHOUT_CUDA=1 promises one."""
-    if torch.cuda.is_available():
-        return
-    if os.environ.get("ASSAY_FAIL_WITHOUT_CUDA") == "1":
-        pytest.fail("ASSAY_FAIL_WITHOUT_CUDA=1, and torch sees no GPU")
-    pytest.skip("torch sees no GPU")
-
-
 def run_worker(backend: str, **variables: str) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "similarity_worker.py"), backend],

@@ -73,6 +73,17 @@ matches_64 = _matcher(64)
 
 
 @intrinsic
+def item(typingctx, array, at):
+    """array[at] for at >= 0: Numba would ask each time whether it counts from the end."""
+
+    def code(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.int64), code
+
+
+@intrinsic
 def popcount(typingctx, word):
     def code(context, builder, signature, args):
         return builder.ctpop(args[0])
@@ -83,18 +94,15 @@ def popcount(typingctx, word):
 @inlined
 def fill_word(window, hyp, b0, n, m, vp, vn, keep):
     """Distance of n <= 64 rows at window[64:] against m columns; with `keep`, its steps."""
-    distance = n
-    last = np.uint64((n - 1) & 63)
     p = _ALL
     q = _0
     few = n <= 16
     for j in range(m):
-        symbol = hyp[b0 + j]
+        symbol = item(hyp, b0 + j)
         x = matches_16(window, 64, symbol) if few else matches_64(window, 64, symbol)
         d = (((x & p) + p) ^ p) | x | q
         hp = q | ~(d | p)
         hn = d & p
-        distance += np.int64((hp >> last) & _1) - np.int64((hn >> last) & _1)
         hp = (hp << _1) | _1
         hn = hn << _1
         p = hn | ~(d | hp)
@@ -102,7 +110,8 @@ def fill_word(window, hyp, b0, n, m, vp, vn, keep):
         if keep:
             vp[j] = p
             vn[j] = q
-    return distance
+    rows = _ALL >> np.uint64(64 - n)
+    return m + popcount(p & rows) - popcount(q & rows)
 
 
 @inlined
@@ -111,15 +120,15 @@ def fill_band(window, hyp, b0, n, m, vp, vn, keep):
 
     After column j (from 1), bit k is row j + k - BAND.
     """
-    bottom = BAND  # D in the last row of the band
+    bottom = BAND + m  # D in the last row of the band
     p = _ALL << np.uint64(63 - BAND)
     q = _0
     for j in range(m):
-        x = matches_64(window, 1 + BAND + j, hyp[b0 + j])
+        x = matches_64(window, 1 + BAND + j, item(hyp, b0 + j))
         d = (((x & p) + p) ^ p) | x | q
         hp = q | ~(d | p)
         hn = d & p
-        bottom += np.int64(~d >> _63)
+        bottom -= np.int64(d >> _63)
         d >>= _1
         p = hn | ~(d | hp)
         q = d & hp
@@ -189,17 +198,17 @@ def walk(ref, a0, hyp, b0, way, blocks, n, m, vp, vn, path):
             before = j - 2
             bit = i - 1 if way == IN_WORD else i - j + BAND
             bit_before = bit if way == IN_WORD else bit + 1
-        if (vp[here] >> np.uint64(bit)) & _1:
+        if (item(vp, here) >> np.uint64(bit)) & _1:
             path[at] = DELETE
             i -= 1
-        elif j > 1 and (vn[before] >> np.uint64(bit_before)) & _1:
+        elif j > 1 and (item(vn, before) >> np.uint64(bit_before)) & _1:
             path[at] = INSERT
             insertions += 1
             j -= 1
         else:
             i -= 1
             j -= 1
-            path[at] = EQUAL if ref[a0 + i] == hyp[b0 + j] else SUBSTITUTE
+            path[at] = EQUAL if item(ref, a0 + i) == item(hyp, b0 + j) else SUBSTITUTE
     while i > 0:
         at -= 1
         path[at] = DELETE
@@ -281,13 +290,13 @@ def symbol_pairs(
         # The common prefix, then the common suffix of what remains.
         before = 0
         size = min(a1 - a0, b1 - b0)
-        while before < size and ref[a0 + before] == hyp[b0 + before]:
+        while before < size and item(ref, a0 + before) == item(hyp, b0 + before):
             before += 1
         a0 += before
         b0 += before
         after = 0
         size -= before
-        while after < size and ref[a1 - 1 - after] == hyp[b1 - 1 - after]:
+        while after < size and item(ref, a1 - 1 - after) == item(hyp, b1 - 1 - after):
             after += 1
         n = a1 - a0 - after
         m = b1 - b0 - after
@@ -304,7 +313,7 @@ def symbol_pairs(
             distance = PENDING
         else:
             for k in range(n):
-                window[64 + k] = ref[a0 + k]
+                window[64 + k] = item(ref, a0 + k)
             keep = depth != DISTANCE
             way = IN_BLOCKS
             blocks = (n + 63) >> 6

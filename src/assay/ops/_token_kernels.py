@@ -34,6 +34,13 @@ def is_space(point):
 @kernel
 def has_odd_bytes(text):
     """Could there be white space other than U+0020? Its first byte is below 0x20, C2 or E1..E3."""
+    low = np.uint8(255)
+    high = np.uint8(0)
+    for i in range(len(text)):
+        low = min(low, text[i])
+        high = max(high, text[i])
+    if low >= 0x20 and high < 0xC2:
+        return False
     odd = 0
     for i in range(len(text)):
         b = text[i]

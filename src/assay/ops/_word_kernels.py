@@ -8,6 +8,7 @@ Equality is decided by the characters: a key only says where to look.
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import raw_memcpy
 from numba.extending import intrinsic
 
 from assay.ops.jit import inlined, kernel
@@ -20,7 +21,6 @@ _32 = np.uint64(32)
 _56 = np.uint64(56)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW7 = np.uint64(0x7F7F7F7F7F7F7F7F)
-_HIGH = np.uint64(0x8080808080808080)
 _BYTES = np.uint64(0x0101010101010101)
 _TOP = np.uint64(0x80)
 _LONG = np.uint64(0xFF00000000000000)  # no size below eight
@@ -39,6 +39,41 @@ def load64(typingctx, array, offset):
         return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
 
     return types.uint64(array, types.int64), code
+
+
+@intrinsic
+def equal64(typingctx, array, offset, byte):
+    """Which of 64 bytes of an array's memory equal a byte, as bits."""
+
+    def code(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.bitcast(data, ir.IntType(8).as_pointer())
+        vector = ir.VectorType(ir.IntType(8), 64)
+        place = builder.bitcast(builder.gep(start, [args[1]]), vector.as_pointer())
+        empty = ir.Constant(vector, ir.Undefined)
+        one = builder.insert_element(empty, args[2], ir.Constant(ir.IntType(32), 0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+        wanted = builder.shuffle_vector(one, empty, first)
+        found = builder.icmp_unsigned("==", builder.load(place, align=1), wanted)
+        return builder.bitcast(found, ir.IntType(64))
+
+    return types.uint64(array, types.int64, types.uint8), code
+
+
+@intrinsic
+def copy_bytes(typingctx, source, start, target, at, count):
+    """target[at:at + count] = source[start:start + count]."""
+
+    def code(context, builder, signature, args):
+        places = []
+        for array, value, offset in ((target, args[2], args[3]), (source, args[0], args[1])):
+            data = context.make_array(array)(context, builder, value).data
+            start = builder.bitcast(data, ir.IntType(8).as_pointer())
+            places.append(builder.gep(start, [offset]))
+        raw_memcpy(builder, *places, args[4], ir.Constant(ir.IntType(64), 1))
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64, types.int64), code
 
 
 @intrinsic
@@ -91,6 +126,17 @@ def separators(word, sep):
     """0x80 in every byte of `word` that equals the byte repeated in `sep`."""
     word ^= sep
     return ~(((word & _LOW7) + _LOW7) | word | _LOW7)
+
+
+@inlined
+def bytes_equal(text, at, byte):
+    """Which of the 64 bytes from `at` equal a byte; none past the end of the buffer."""
+    if at + 64 <= len(text):
+        return equal64(text, at, byte)
+    bits = _0
+    for k in range(at, len(text)):
+        bits |= np.uint64(text[k] == byte) << np.uint64(k - at)
+    return bits
 
 
 @inlined
@@ -170,7 +216,7 @@ def trailing_words(ref, a0, a1, hyp, b0, b1, seps):
 
 
 @inlined
-def number_words(text, start, stop, seps, ref, keys, numbers, begins, sizes, slots, out, at, add):
+def number_words(text, start, stop, sep, ref, keys, numbers, begins, sizes, slots, out, at, add):
     """Numbers of the words between separators, to out[at:]; returns how many words there are.
 
     A word's number is the place where the reference first has it, from 1, or 0 where it has not.
@@ -184,13 +230,13 @@ def number_words(text, start, stop, seps, ref, keys, numbers, begins, sizes, slo
     begin = start
     block = start
     while block <= stop:
-        s = separators(peek(text, block), seps) if block < stop else _0
+        s = bytes_equal(text, block, sep)
         left = stop - block
-        if left < 8:  # the end of the text ends a word
-            end = _TOP << np.uint64(8 * left)
+        if left < 64:  # the end of the text ends a word
+            end = _1 << np.uint64(left)
             s = (s & (end - _1)) | end
         while s:
-            place = block + (lowest(s) >> 3)
+            place = block + lowest(s)
             s &= s - _1
             size = place - begin
             if size > 0:
@@ -220,7 +266,7 @@ def number_words(text, start, stop, seps, ref, keys, numbers, begins, sizes, slo
                     out[at + count] = 0
                 count += 1
             begin = place + 1
-        block += 8
+        block += 64
     return count
 
 
@@ -283,11 +329,11 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
             for k in range(slots):
                 keys[k] = _0
             count_a = number_words(
-                ref, a0, a1 - cut, seps, ref, keys, numbers, begins, sizes, slots,
+                ref, a0, a1 - cut, sep, ref, keys, numbers, begins, sizes, slots,
                 a, a_offsets[o], True,
             )  # fmt: skip
             count_b = number_words(
-                hyp, b0, b1 - cut, seps, ref, keys, numbers, begins, sizes, slots,
+                hyp, b0, b1 - cut, sep, ref, keys, numbers, begins, sizes, slots,
                 b, b_offsets[o], False,
             )  # fmt: skip
         same[o, 0] = before
@@ -298,22 +344,28 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
 
 
 @kernel
-def byte_offsets(text, offsets):
-    """Offsets in bytes of UTF-8 rows whose offsets are counted in code points."""
-    out = np.empty(len(offsets), np.int64)
-    out[0] = 0
+def split_rows(data, n):
+    """Rows that were joined by one zero byte each: their bytes, at least eight, and offsets
+    [n + 1]. If some row holds a zero byte too, offsets alone, and no such."""
+    offsets = np.zeros(n + 1, np.int64)
+    size = len(data)
+    found = 0  # zero bytes
     at = 0
-    for r in range(len(offsets) - 1):
-        left = offsets[r + 1] - offsets[r]
-        while left >= 8 and at + 8 <= len(text):  # eight bytes begin at most eight code points
-            x = load64(text, at)
-            left -= 8 - popcount(x & ~(x << _1) & _HIGH)  # 10xxxxxx begins none
-            at += 8
-        while at < len(text):  # a row ends where the code point behind its last one begins
-            if (text[at] & 0xC0) != 0x80:
-                if left == 0:
-                    break
-                left -= 1
-            at += 1
-        out[r + 1] = at
-    return out
+    while at < size:
+        bits = bytes_equal(data, at, np.uint8(0))
+        while bits != _0:
+            if found < n:
+                offsets[found + 1] = at + lowest(bits) - found
+            found += 1
+            bits &= bits - _1
+        at += 64
+    if found != max(0, n - 1):
+        return np.empty(0, np.uint8), offsets[:0]
+    if n > 0:
+        offsets[n] = size - found
+    values = np.empty(max(8, size - found), np.uint8)
+    for k in range(size - found, len(values)):
+        values[k] = 0
+    for r in range(n):
+        copy_bytes(data, offsets[r] + r, values, offsets[r], offsets[r + 1] - offsets[r])
+    return values, offsets

@@ -134,7 +134,7 @@ def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Rag
         return texts.rows(start, stop)
     texts = texts[start:stop]
     try:
-        joined = "".join(texts)
+        joined = "\0".join(texts)
     except TypeError:
         index = next(i for i, text in enumerate(texts) if not isinstance(text, str))
         mend = "drop the row or replace it with ''"
@@ -143,13 +143,14 @@ def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Rag
         raise InputError(
             f"{what}[{start + index}] must be a string, got {texts[index]!r}; {mend}"
         ) from None
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
-    data = joined.encode("utf-8", "surrogatepass")
-    if len(data) == len(joined):
-        return Ragged(_padded(data), offsets)
-    values = _padded(data)
-    return Ragged(values, word_kernels.byte_offsets(values, offsets))
+    data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
+    values, offsets = word_kernels.split_rows(data, len(texts))
+    if not len(offsets):  # some text holds the separator: every length has to be asked for
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        return Ragged.from_lengths(_padded(b"".join(encoded)), lengths)
+    values.flags.writeable = False  # one array type, so one compiled kernel
+    return Ragged(values, offsets)
 
 
 def pack(texts: Any, what: str = "texts") -> Ragged:
