@@ -222,7 +222,7 @@ JUDGED = 50
 
 @cache
 def _run(n: int) -> tuple[Any, Any, Any, Any]:
-    """n queries with n ranked items: items and scores [n, n], judged items and gains [n, JUDGED]."""
+    """n queries with n ranked items: items, scores [n, n]; judged items, gains [n, JUDGED]."""
     rng = np.random.default_rng(4)
     items = np.argsort(rng.random((n, n)), axis=1)
     judged = np.argsort(rng.random((n, n)), axis=1)[:, :JUDGED]
@@ -288,10 +288,15 @@ def given_run(arrays: bool) -> Callable[[int], Work]:
             return Contender(measures, dict)
 
         contender = _pytrec(n)
+
+        def truth() -> Mapping[str, Any]:
+            made = contender()
+            return made.read(made.run())
+
         return Work(
             ours=ours,
             peers={"pytrec_eval from dicts": contender},
-            truth=cache(lambda: (lambda c: c.read(c.run()))(contender())),
+            truth=cache(truth),
             floor=lambda: (np.argsort(scores, axis=1)[:, :1].sum(), items.sum()),
         )
 

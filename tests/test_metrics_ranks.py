@@ -119,6 +119,7 @@ def test_five_captions_a_clip_both_directions() -> None:
 FORMS = {
     "indices": [2, 0, 1],
     "array": np.array([2, 0, 1]),
+    "table": np.array([[2], [0], [1]], np.int16),
     "tensor": torch.tensor([2, 0, 1]),
     "lists": [[2], [0], [1]],
     "sets": [{2}, {0}, {1}],

@@ -1,6 +1,7 @@
 """Exact ranking: against plain float64 NumPy, on input made to break bounds and ties."""
 
 import os
+import platform
 import subprocess
 import sys
 from itertools import pairwise, product
@@ -317,27 +318,82 @@ n = 200_000
 x = rng.standard_normal((n, 64), dtype=np.float32)
 y = x + rng.standard_normal((n, 64), dtype=np.float32) * np.float32(0.2)
 one = Ragged.from_lengths(np.arange(n), np.ones(n, np.int64))
-some = slice(0, int(__import__("sys").argv[1]))
 rank_pairs(x[:50], y[:500], one.rows(0, 50), reverse=True), topk(x[:50], y[:500], 10)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-counts = rank_pairs(x[some], y, one.rows(0, some.stop), reverse=True)
-found = topk(x[some], y, 10)
+counts = rank_pairs(x, y, one, reverse=True)
+found = topk(x[:20_000], y, 10)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-assert ((found.index == np.arange(some.stop)[:, None]).any(axis=1) == (
-    counts.above + counts.equal_before < 10)).all()
+inside = (found.index == np.arange(20_000)[:, None]).any(axis=1)
+assert (inside == (counts.above + counts.equal_before < 10)[:20_000]).all()
 """
 
 
 @pytest.mark.slow
 def test_memory_stays_small() -> None:
-    """200,000 rows a side have a matrix of 160 GB; the queries are cut to what time allows, as
-    memory does not grow with more batches of them."""
+    """200,000 rows a side: their matrix would have 160 GB."""
     done = subprocess.run(
-        [sys.executable, "-c", MEMORY, "20000"],
+        [sys.executable, "-c", MEMORY],
         check=True, capture_output=True, text=True, timeout=600,
         env={k: v for k, v in os.environ.items() if k != "ASSAY_THREADS"},
     )  # fmt: skip
     assert int(done.stdout) / 1024 < 300
+
+
+# -- other registers -------------------------------------------------------------------------------
+
+OTHER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from assay.ops import _similarity_simd as simd
+import test_ops_similarity as tests
+import numpy as np
+
+assert (simd.LANES, simd.INT8) == (8, False)
+ways = [way for way in tests.WAYS if way != "int8"]
+assert ways == tests.WAYS
+for make in tests.MAKERS:
+    for metric in tests.METRICS:
+        tests.test_the_k_best(make, metric)
+        tests.test_ranks_of_pairs(make, metric, 14)
+print("all the same")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names a processor of x86-64")
+def test_a_processor_with_narrower_registers(tmp_path: Path) -> None:
+    """Eight floats a register, no products of integers: the same digits."""
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER, str(Path(__file__).parent)],
+        check=False, capture_output=True, text=True, timeout=600,
+        env={
+            **os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma,+avx",
+            "NUMBA_CACHE_DIR": str(tmp_path),
+        },
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "all the same\n"), done.stderr
+
+
+# -- an outside oracle -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", ["dot", "l2"])
+@pytest.mark.parametrize("make", [gaussian, ternary])
+def test_faiss_agrees_up_to_ties(make: Any, metric: str) -> None:
+    """FAISS orders float32 scores, and equal ones anyhow: scores agree, and so do the rows of all
+    that are clearly better than the last."""
+    faiss = pytest.importorskip("faiss", reason="pip install 'assay[test]'")
+    rng = np.random.default_rng(10)
+    x, y = make(rng, (40, 24)).astype(np.float32), make(rng, (900, 24)).astype(np.float32)
+    flat = (faiss.IndexFlatIP if metric == "dot" else faiss.IndexFlatL2)(24)
+    flat.add(y)
+    scores, rows = flat.search(x, 12)
+    found = topk(x, y, 12, metric=metric)
+    assert np.allclose(found.scores, scores, rtol=1e-5, atol=1e-4)
+    sign = 1 if metric == "dot" else -1
+    for ours, theirs, score in zip(found.index, rows, found.scores, strict=True):
+        clear = sign * (score - score[-1]) > 1e-3
+        assert set(ours[clear].tolist()) <= set(theirs.tolist())
 
 
 # -- bad input -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ partition: counts are integers, and lists are put in order of item id before the
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import struct
@@ -119,10 +120,15 @@ class State:
         return scores
 
     def __getitem__(self, name: str) -> float:
-        scores = {score.name: score.value for score in self.total_scores()}
-        if name not in scores:
-            raise KeyError(f"{type(self).__name__} has no score {name!r}; it has {list(scores)}")
-        return scores[name]
+        if name not in self._values:
+            known = list(self._values)
+            raise KeyError(f"{type(self).__name__} has no score {name!r}; it has {known}")
+        return self._values[name]
+
+    @functools.cached_property
+    def _values(self) -> dict[str, float]:
+        """Values by name, computed once: a state does not change."""
+        return {score.name: score.value for score in self.total_scores()}
 
     def as_dict(self, prefix: str = "") -> dict[str, float]:
         """All scores under flat names, for trackers and training frameworks."""

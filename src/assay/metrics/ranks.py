@@ -48,8 +48,8 @@ def count_ranks(
     """Rank the relevant gallery rows of each query, exactly and at full depth.
 
     query [q, d], gallery [g, d], metric, precision, verify: as topk.
-    relevant: gallery rows. An index for each query; a list of index lists, Ragged, or lists of
-        {row: gain}; {query id: rows or {row: gain}}; a table with columns query, item and gain;
+    relevant: gallery rows. An index for each query; index lists, an array [q, r] or Ragged; lists
+        of {row: gain}; {query id: rows or {row: gain}}; a table with columns query, item and gain;
         or same_label(query_labels, gallery_labels).
     both_directions: also rank the queries of each gallery row, from the same product, as
         `.reverse`; `directions` are the tags of the two.

@@ -43,8 +43,9 @@ def same_label(query_labels: Any, gallery_labels: Any) -> SameLabel:
 
 
 def relevance(relevant: Any, ids: Ints, g: int) -> Relevance:
-    """relevant: an index for each query, an index list for each (Ragged, lists, or {row: gain}),
-    same_label(), {query id: rows or {row: gain}}, or a table with columns query, item and gain."""
+    """relevant: an index for each query; index lists, an array [q, r] or Ragged; lists of
+    {row: gain}; same_label(); {query id: rows or {row: gain}}; or a table with columns query, item
+    and gain."""
     if isinstance(relevant, SameLabel):
         return Relevance(_of_labels(relevant, len(ids), g), None)
     if isinstance(relevant, Ragged):
@@ -54,10 +55,12 @@ def relevance(relevant: Any, ids: Ints, g: int) -> Relevance:
     if isinstance(relevant, Mapping):
         relevant = _by_query(relevant, ids)
     relevant = _plain(relevant)
-    if isinstance(relevant, np.ndarray) and relevant.ndim == 1 and relevant.dtype.kind in "iu":
-        relevant = relevant[:, None]
     if len(relevant) != len(ids):
         raise InputError(f"relevant must have {len(ids)} rows, one a query, got {len(relevant)}")
+    if isinstance(relevant, np.ndarray) and relevant.dtype.kind in "iu" and relevant.ndim < 3:
+        table = relevant[:, None] if relevant.ndim == 1 else relevant
+        lengths = np.full(len(ids), table.shape[1])
+        return Relevance(Ragged.from_lengths(table.ravel().astype(np.int64), lengths), None)
     rows = [_row(row, i) for i, row in enumerate(relevant)]
     lengths = np.array([len(items) for items, _ in rows], np.int64)
     items = np.concatenate([*(items for items, _ in rows), np.zeros(0, np.int64)])

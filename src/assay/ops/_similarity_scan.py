@@ -50,7 +50,7 @@ Ints = npt.NDArray[np.int64]
 METRICS = {"dot": DOT, "cosine": COSINE, "l2": L2}
 WAYS = {"exact": EXACT, "float32": FLOAT, "int8": WHOLE}
 
-BLOCK_BYTES = 1 << 19  # of packed integers: about what a core's own cache holds
+BLOCK_BYTES = 1 << 18  # of packed integers; with the rows themselves what a core's cache holds
 MOST_ROWS = 4096
 BATCH = 4096  # queries at once, and
 BATCH_BYTES = 64 << 20  # about as much room for what is kept of them
