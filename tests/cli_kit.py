@@ -54,17 +54,22 @@ def assay(*arguments, stdin=b"", **environment):
     return Done(code, *texts)
 
 
-def transcripts(*arguments, **options):
+def transcripts(*arguments, what="transcripts", **options):
     """`assay score transcripts`, which must succeed in silence."""
-    done = assay("score", "transcripts", *arguments, **options)
+    done = assay("score", what, *arguments, **options)
     assert done.err == ""
     assert done.code == 0
     return done
 
 
-def refused(*arguments, **options):
+def rankings(*arguments, **options):
+    """`assay score rankings`, which must succeed in silence."""
+    return transcripts(*arguments, what="rankings", **options)
+
+
+def refused(*arguments, what="transcripts", **options):
     """What `assay score transcripts` says when it refuses to go on, without its `error: `."""
-    done = assay("score", "transcripts", *arguments, **options)
+    done = assay("score", what, *arguments, **options)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
     assert done.err.endswith("\n")

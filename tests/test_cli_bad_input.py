@@ -205,7 +205,8 @@ CASES = {
     "format": (
         {"d.jsonl": OK},
         ["d.jsonl", "--format", "jsno"],
-        "read: format must be one of jsonl, csv, tsv, tsv-raw, parquet, lines, kaldi, got 'jsno'",
+        "read: format must be one of jsonl, csv, tsv, tsv-raw, parquet, lines, kaldi, trec-run, "
+        "qrels, got 'jsno'",
     ),
     "two forms": (
         {"d.jsonl": OK},

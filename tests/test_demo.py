@@ -1,9 +1,11 @@
-"""`assay demo`: its tables and pictures are jiwer's numbers and alignments of the bundled clips."""
+"""`assay demo`: its tables and pictures are jiwer's numbers and alignments of the bundled clips,
+retrieval is that of plain NumPy."""
 
 import json
 import re
 
 import jiwer
+import numpy as np
 import pytest
 from rich.cells import cell_len
 
@@ -113,6 +115,42 @@ def test_the_top_confusions(clips, shown):
         ]
 
 
+def vectors(name):
+    return np.load(CLIPS.with_name(f"clips_{name}.npy")).astype(float)
+
+
+@pytest.mark.parametrize("name", ["text", *(f"speech_{rate}" for rate in RATES)])
+def test_the_vectors(clips, name):
+    stored = np.load(CLIPS.with_name(f"clips_{name}.npy"))
+    assert (stored.shape, stored.dtype) == ((len(clips), 384), np.float16)
+    np.testing.assert_allclose(np.linalg.norm(vectors(name), axis=1), 1, atol=1e-3)
+
+
+def retrieval(query, gallery):
+    """R@1, R@5, R@10 and mAP where row i is what query i looks for, by plain sorting."""
+    query, gallery = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (query, gallery))
+    order = np.argsort(-(query @ gallery.T), axis=1, kind="stable")
+    ranks = np.argmax(order == np.arange(len(query))[:, None], axis=1) + 1
+    return [f"{value:.4f}" for value in (*(np.mean(ranks <= k) for k in (1, 5, 10)),
+                                         np.mean(1 / ranks))]  # fmt: skip
+
+
+def test_retrieval(shown):
+    title = "Retrieval by sampling rate: sentences and what was recognised, as embeddings"
+    head, *rows, statement = section(shown, title)
+    assert head.split() == ["direction", "rate", "queries", "R@1", "R@5", "R@10", "mAP"]
+    text = vectors("text")
+    expected = []
+    for rate in RATES:
+        speech = vectors(f"speech_{rate}")
+        expected += [
+            ["text_to_speech", rate, "240", *retrieval(text, speech)],
+            ["speech_to_text", rate, "240", *retrieval(speech, text)],
+        ]
+    assert [row.split() for row in rows] == expected
+    assert statement.startswith("cross-modal: recall@k is the share of queries with a relevant")
+
+
 def test_piped_output_is_plain(shown):
     assert "\x1b" not in shown
     assert "─" not in shown
@@ -145,7 +183,8 @@ def test_colors_mark_the_errors(colored):
 def test_it_fits_a_terminal(shown, columns):
     text = demo(FORCE_COLOR="1", TERM="xterm", COLUMNS=str(columns))
     lines = ESCAPES.sub("", text).splitlines()
-    assert max(map(cell_len, lines[:-1])) <= columns
+    end = lines.index("Now your own:")  # commands are not cut
+    assert max(map(cell_len, lines[:end])) <= columns
     assert all(re.match(r"(REF|HYP): [\w*]", line) for line in lines if line[3:4] == ":")
     for head in ("REF:", "HYP:", "    "):
         assert words_of(lines, head) == words_of(shown.splitlines(), head)

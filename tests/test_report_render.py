@@ -278,6 +278,33 @@ def test_a_score_that_a_group_lacks():
     assert render.scores_table(scores).rows[1] == ("a", 2, None, 0.25)
 
 
+def test_scores_of_other_names_and_what_they_stand_on():
+    scores = [
+        score(name, value, rate=rate)
+        for rate in ("8k", "6k")
+        for name, value in (("recall@1", 0.5), ("mrr", 0.75), ("map", 0.25))
+    ]
+    table = render.scores_table(
+        scores, columns={"map": "mAP", "wer": "wer", "recall@1": "R@1"}, items="queries"
+    )
+    assert table.columns == ("rate", "queries", "mAP", "R@1")
+    assert table.rows == [("8k", 2, 0.25, 0.5), ("6k", 2, 0.25, 0.5)]
+    assert table.spare == 1
+
+
+def test_a_note_stands_under_the_table():
+    noted = table(("a", 1, 0.5), note="a_b \x1b[31mred " + "word " * 30)
+    assert noted.to_text().splitlines()[2].startswith(r"a_b \x1b[31mred word word")
+    lines = noted.to_markdown().splitlines()
+    assert lines[-2] == ""
+    assert lines[-1].startswith(r"a\_b \\x1b\[31mred word") or lines[-1].startswith("a_b ")
+    assert "red" not in noted.to_csv()
+    shown = on_terminal(noted, width=40)
+    assert "\x1b[2ma_b " in shown
+    assert max(map(len, plain(shown).splitlines())) <= 40
+    assert plain(shown).count("word") == 30
+
+
 def test_scores_as_csv():
     scores = [score("wer", 0.5), score("wer", math.nan, voice="a,b")]
     assert render.scores_csv(scores) == (

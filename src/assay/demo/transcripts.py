@@ -11,7 +11,7 @@ TOP = 8
 HEAD = len("REF: ")
 
 
-def show() -> None:
+def show(console: Any) -> None:
     """Print error rates by rate and by voice, the worst clips, and the top confusions."""
     from rich.text import Text
 
@@ -19,7 +19,6 @@ def show() -> None:
     from assay.readers import read
     from assay.report import render
 
-    console = render.console()
     data = resources.files("assay.demo") / "clips.jsonl"
     with resources.as_file(data) as path:
         columns = ["reference", *(f"hypothesis_{rate}" for rate in RATES)]
@@ -62,7 +61,6 @@ def show() -> None:
         for kind in ("substitutions", "deletions", "insertions")
     ]
     render.to_console(tables, console)
-    console.out("\nNow your own: assay score transcripts FILE --reference COL --hypothesis COL")
 
 
 def _print_picture(picture: str, console: Any) -> None:

@@ -308,7 +308,7 @@ class RankCounts(State):
             return
         table = RankTable(self)
         if bare := int(np.count_nonzero(table.total == 0)):
-            first = table.about["query"]()[table.total == 0][0]
+            first = table.about["query"]()[table.total == 0].tolist()[0]
             raise InputError(
                 f"query {first!r} has no relevant item ({bare} of {len(table.total)} have none); "
                 "drop those queries or choose another empty="

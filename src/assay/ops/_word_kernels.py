@@ -328,14 +328,18 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
                 slots *= 2
             for k in range(slots):
                 keys[k] = _0
-            count_a = number_words(
-                ref, a0, a1 - cut, sep, ref, keys, numbers, begins, sizes, slots,
-                a, a_offsets[o], True,
-            )  # fmt: skip
-            count_b = number_words(
-                hyp, b0, b1 - cut, sep, ref, keys, numbers, begins, sizes, slots,
-                b, b_offsets[o], False,
-            )  # fmt: skip
+            # One call for both sides, as each is compiled on its own.
+            text, start, stop, out, place = ref, a0, a1 - cut, a, a_offsets[o]
+            for side in range(2):
+                count = number_words(
+                    text, start, stop, sep, ref, keys, numbers, begins, sizes, slots, out, place,
+                    side == 0,
+                )  # fmt: skip
+                if side == 0:
+                    count_a = count
+                    text, start, stop, out, place = hyp, b0, b1 - cut, b, b_offsets[o]
+                else:
+                    count_b = count
         same[o, 0] = before
         same[o, 1] = after
         a_offsets[o + 1] = a_offsets[o] + count_a

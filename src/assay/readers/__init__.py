@@ -20,6 +20,7 @@ from assay.readers.jsonl import read_jsonl
 from assay.readers.lines import read_kaldi, read_lines
 from assay.readers.parquet import row_groups
 from assay.readers.source import Aligned, Files, Split, Table
+from assay.readers.trec import QRELS, RUN, read_trec
 
 __all__ = ["FORMATS", "Format", "read"]
 
@@ -50,6 +51,8 @@ FORMATS = {
     "parquet": Format((".parquet", ".pq"), row_groups),
     "lines": Format((".txt",), partial(_whole, read_lines)),
     "kaldi": Format((), partial(_whole, read_kaldi)),
+    "trec-run": Format((".run", ".trec"), partial(_whole, partial(read_trec, names=RUN))),
+    "qrels": Format((".qrels",), partial(_whole, partial(read_trec, names=QRELS))),
 }
 
 Paths = str | os.PathLike[str]
@@ -72,6 +75,7 @@ def read(
     text: names of the text columns: valid UTF-8, never null, never another type turned into text.
         `lines` and `kaldi` have no names: there they name the columns of the answer.
     keep: names of further columns, in the type the file gives them. CSV has no types: text.
+        TREC's are query, iteration, item, then rank, score, tag of a run or gain of judgements.
         Of two sides, they come from the reference's.
     key: the column that joins the two sides ("id" for `kaldi`). Every key stands once on either
         side, in any order; the answer is in the order of the reference.

@@ -15,7 +15,7 @@ import pyarrow as pa
 from assay.core.errors import DataError
 from assay.core.protocols import Batch
 
-__all__ = ["MAX_BYTES", "MAX_ROWS", "Columns", "listed", "sliced"]
+__all__ = ["MAX_BYTES", "MAX_ROWS", "Columns", "MissingColumn", "listed", "sliced"]
 
 MAX_ROWS = 1 << 16  # rows of one batch, and
 MAX_BYTES = 8 << 20  # about as many bytes, whichever comes first
@@ -26,6 +26,14 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
     names = list(names)
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(map(repr, names[:limit])) + more
+
+
+class MissingColumn(DataError):
+    """A column that was asked for is not there; name it is, present are those there."""
+
+    def __init__(self, message: str, name: str, present: Sequence[str]) -> None:
+        super().__init__(message)
+        self.name, self.present = name, present
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,10 @@ class Columns:
             if name not in present:
                 close = difflib.get_close_matches(name, present, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else mend
-                raise DataError(
-                    f"{where}: no column {name!r}; there: {listed(present, 20) or 'none'}; {hint}"
+                raise MissingColumn(
+                    f"{where}: no column {name!r}; there: {listed(present, 20) or 'none'}; {hint}",
+                    name,
+                    present,
                 )
 
     def take(self, rows: pa.RecordBatch, where: Callable[[int], str]) -> pa.RecordBatch:

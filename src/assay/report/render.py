@@ -9,7 +9,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,8 +34,7 @@ EMPTY = "(empty)"  # the group of the empty text, which would look like the tota
 FOLDED = 20  # columns of a narrow terminal that text gets at least
 GAP = 2  # between columns
 
-# What a table of groups has room for, in this order, under short heads; of two scores with one
-# head the first that there is. CSV and JSON have it all.
+# What a table of groups of pairs has room for, under short heads. CSV and JSON have it all.
 _GROUP_COLUMNS = {
     "wer": "wer",
     "cer": "cer",
@@ -59,12 +58,13 @@ _MARKDOWN = re.compile(r"[\\`*<>|&~\[\]]|(?<![^\W_])_|_(?![^\W_])")
 @dataclass(frozen=True)
 class Table:
     """A title, column names, and rows of cells. spare: how many of the last columns a narrow
-    terminal may go without."""
+    terminal may go without. note: what people are told under the table."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     spare: int = 0
+    note: str = ""
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured table; numbers to the right."""
@@ -74,7 +74,8 @@ class Table:
         ]
         lines += ["| " + " | ".join(_markdown(shown(c)) for c in row) + " |" for row in self.rows]
         title = f"**{_markdown(self.title)}**\n\n" if self.title else ""
-        return title + "\n".join(lines) + "\n"
+        note = f"\n{_markdown(self.note)}\n" if self.note else ""
+        return title + "\n".join(lines) + "\n" + note
 
     def to_text(self) -> str:
         """Bare columns two spaces apart; numbers to the right."""
@@ -91,7 +92,9 @@ class Table:
                 yield gap + cell if right else cell + gap
 
         title = f"{printable(self.title)}\n" if self.title else ""
-        return title + "".join((" " * GAP).join(padded(line)).rstrip() + "\n" for line in lines)
+        note = f"{printable(self.note)}\n" if self.note else ""
+        body = "".join((" " * GAP).join(padded(line)).rstrip() + "\n" for line in lines)
+        return title + body + note
 
     def to_csv(self) -> str:
         """Comma-separated, numbers in full."""
@@ -173,6 +176,8 @@ def to_console(tables: Iterable[Table], console: Any) -> None:
         if left_out:
             hint = f"no room for {', '.join(left_out)}: widen the terminal"
             console.print(Text(hint, style="dim"))
+        if table.note:
+            console.print(Text(printable(table.note), style="dim"))
 
 
 def _drawn(table: Table) -> tuple[Any, int]:
@@ -203,18 +208,29 @@ def _drawn(table: Table) -> tuple[Any, int]:
     return drawn, sum(least) + GAP * (len(least) - 1)
 
 
-def score_list(scores: Iterable[Score], title: str = "") -> Table:
+def score_list(scores: Iterable[Score], title: str = "", *, note: str = "") -> Table:
     """One row for each score: for a single group."""
     rows = [(s.name, s.value, s.unit) for s in scores]
-    return Table(title, ("score", "value", "unit"), rows)
+    return Table(title, ("score", "value", "unit"), rows, note=note)
 
 
-def scores_table(scores: Sequence[Score], title: str = "") -> Table:
-    """One row for each group of scores, told apart by tags; the first has none and is the total."""
+def scores_table(
+    scores: Sequence[Score],
+    title: str = "",
+    *,
+    columns: Mapping[str, str] = _GROUP_COLUMNS,
+    items: str = "pairs",
+    note: str = "",
+) -> Table:
+    """One row for each group of scores, told apart by tags; the total has none.
+
+    columns: score -> the head of its column, in this order; of two scores with one head the first
+    that there is. items: what the scores stand on.
+    """
     tags = list(dict.fromkeys(tag for score in scores for tag in score.tags))
     names = {score.name for score in scores}
     heads: dict[str, str] = {}  # head -> score
-    for name, head in _GROUP_COLUMNS.items():
+    for name, head in columns.items():
         if name in names:
             heads.setdefault(head, name)
     groups: dict[tuple[str | None, ...], dict[str, Score]] = {}
@@ -229,8 +245,8 @@ def scores_table(scores: Sequence[Score], title: str = "") -> Table:
         )
         for key, found in groups.items()
     ]
-    rates = sum(head in ("wer", "cer", "ser") for head in heads)
-    return Table(title, (*tags, "pairs", *heads), rows, spare=len(heads) - rates)
+    kept = sum(head in ("wer", "cer", "ser") for head in heads) or 1
+    return Table(title, (*tags, items, *heads), rows, spare=max(len(heads) - kept, 0), note=note)
 
 
 def scores_csv(scores: Sequence[Score]) -> str:

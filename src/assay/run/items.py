@@ -1,19 +1,16 @@
-"""The per-item file: one row for each pair, in the order of the input.
+"""The per-item file: one row for each pair or query, in the order of the input.
 
-Parquet, written batch by batch beside its final name and moved there when it is whole: a run that
-fails leaves no file, and one that was there before stays as it was. Columns: `row` int64, the
-number of the pair in the input from 0; the `--by` and key columns; then for each unit its counts
-and its rate. The file's metadata holds `assay.items` = 1, the version of this layout.
+Parquet, written batch by batch. Columns: `row` int64, the number of the pair or query in the input
+from 0; the `--by` and key columns; then what was counted and its values. The file's metadata holds
+`assay.items` = 1, the version of this layout.
 """
 
-import os
-import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.core.errors import DataError
+from assay.run.output import whole, writing
 
 __all__ = ["ItemFile"]
 
@@ -32,19 +29,14 @@ class ItemFile:
         if path is None:
             yield None
             return
-        target = os.path.realpath(path)  # a link stays one, as with any other way to write
-        items = cls(path, _beside(path, target))
-        try:
-            yield items
-            with items._writing():
+        with whole(path, "items.parquet") as temporary:
+            items = cls(path, temporary)
+            try:
+                yield items
                 items.close()
-                os.chmod(items.temporary, 0o666 & ~_umask())  # mkstemp makes it private
-                os.replace(items.temporary, target)
-        finally:
-            if os.path.exists(items.temporary):
+            finally:
                 with suppress(Exception):  # a full disk fails again, a half-written table too
                     items.close()
-                os.unlink(items.temporary)
 
     def write(self, columns: Mapping[str, Any], places: Any, total: int) -> None:
         """Append equally long columns (NumPy or Arrow); the first call fixes the schema.
@@ -56,7 +48,7 @@ class ItemFile:
         import pyarrow.parquet as pq
 
         table = pa.table({"row": self.rows + places, **columns})
-        with self._writing():
+        with writing(self.path):
             if self.writer is None:
                 schema = table.schema.with_metadata({"assay.items": "1"})
                 self.writer = pq.ParquetWriter(self.temporary, schema)
@@ -83,41 +75,5 @@ class ItemFile:
         """Write what is left; only then is the file whole."""
         writer, self.writer = self.writer, None
         if writer is not None:
-            with self._writing():
+            with writing(self.path):
                 writer.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise _refused(self.path, error) from error
-
-
-def _beside(path: str, target: str) -> str:
-    """A new empty file in the folder of the target, if that is a place to write a file to."""
-    folder, name = os.path.split(target)
-    if not path or os.path.isdir(target):
-        raise DataError(f"{path!r} is no file to write to; name one, as in items.parquet")
-    if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
-        raise DataError(f"{path}: is no regular file; name one, as in items.parquet")
-    if "://" in path:
-        raise DataError(f"{path}: only a local file can be written; copy it there afterwards")
-    if not os.path.isdir(folder):
-        raise DataError(f"{path}: there is no folder {os.path.dirname(path)}; make it first")
-    try:
-        handle, temporary = tempfile.mkstemp(".partial", name + ".", folder)
-    except OSError as error:
-        raise _refused(path, error) from error
-    os.close(handle)
-    return temporary
-
-
-def _refused(path: str, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be written: {error.strerror or error}")
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

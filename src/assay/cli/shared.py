@@ -1,0 +1,115 @@
+"""What the commands share: where output goes, how it is printed, what is refused."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Annotated, Any
+
+import typer
+
+from assay.core.errors import DataError, InputError
+
+__all__ = [
+    "NO_READER",
+    "Csv",
+    "Json",
+    "Markdown",
+    "as_options",
+    "check_named",
+    "check_output",
+    "check_own_columns",
+    "form_of",
+    "print_scores",
+    "printing",
+    "status",
+]
+
+NO_READER = 141  # exit code, as a shell has it
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown.")]
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Around whatever writes to standard output: a full disk is an error, and a reader who has
+    seen enough (`| head`) is none."""
+    try:
+        yield
+        with suppress(AttributeError):  # None where it is closed
+            sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError):  # or Python would try again at its end, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(NO_READER) from None
+        raise DataError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def form_of(json: bool, csv: bool, markdown: bool) -> str:
+    """The form asked for; "" is a table."""
+    if json + csv + markdown > 1:
+        raise InputError("--json, --csv and --markdown exclude each other; give one")
+    return "json" * json or "csv" * csv or "markdown" * markdown
+
+
+def check_named(*choices: tuple[str, str | None, Collection[str]]) -> None:
+    """Refuse an option's value that is none of those known; None is the default."""
+    for option, value, known in choices:
+        if value is not None and value not in known:
+            raise InputError(f"{option} must be one of {', '.join(known)}, got {value!r}")
+
+
+def check_output(option: str, path: str, inputs: Sequence[str]) -> None:
+    """Refuse to write over an input."""
+    from assay.readers.files import expand
+
+    for file in (file for given in inputs for file in expand(given)):
+        if os.path.exists(path) and os.path.exists(file.path) and os.path.samefile(path, file.path):
+            raise InputError(f"{option}: {path} is an input; name another file to write to")
+
+
+def check_own_columns(extra: Collection[str], written: Collection[str]) -> None:
+    """Refuse columns of the input that are called as one of the per-item file."""
+    if clash := [name for name in extra if name in written]:
+        raise InputError(
+            f"--per-item: the file has a column {clash[0]!r} of its own; rename that of the input"
+        )
+
+
+def print_scores(form: str, scores: Sequence[Any], tables: Sequence[Any], **more: Any) -> None:
+    """Print all scores as JSON (with `more`) or CSV, or the tables."""
+    from assay.report import render
+
+    if form:
+        with suppress(AttributeError):  # a program reads it, whatever the locale says
+            sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    with printing():
+        if form == "json":
+            print(render.scores_json(scores, **more))
+        elif form == "csv":
+            print(render.scores_csv(scores), end="")
+        elif form == "markdown":
+            print("\n".join(table.to_markdown() for table in tables), end="")
+        else:
+            render.to_console(tables, render.console())
+
+
+def as_options(message: str) -> str:
+    """The message of a function as one of the command: options for its arguments."""
+    return re.sub(r"\b(empty|ties|level)=", r"--\1", message)
+
+
+@contextmanager
+def status(text: str) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, on standard error, if that is a terminal."""
+    if not getattr(sys.stderr, "isatty", bool)():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text) as line:
+        yield line.update
