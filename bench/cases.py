@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import gpu
 import processes
 import retrieval
 import text
@@ -36,7 +37,8 @@ class Goal:
 @dataclass(frozen=True)
 class Case:
     """build(n) makes the work for n items: `size` in full, `quick` with --quick, `warm` before
-    memory is measured. A goal that holds for the full size only is not judged with --quick."""
+    memory is measured. A goal that holds for the full size only is not judged with --quick. gpu:
+    only run with --gpu."""
 
     name: str
     what: str
@@ -50,6 +52,7 @@ class Case:
     rule: StopRule = STEADY
     quick_rule: StopRule = BRISK
     size_matters: bool = False
+    gpu: bool = False
 
 
 SLOW = StopRule(min_rounds=3, max_rounds=9, budget_s=40.0)
@@ -230,6 +233,22 @@ CASES = [
             tolerance=1e-9,
         )
         for name, bound in (("arrays", 20), ("dicts", 1))
+    ),
+    *(
+        Case(
+            f"gpu_{name}_{kind}",
+            f"{name} on a GPU, bfloat16, {queries:,} queries of width {width}",
+            build(kind),
+            "the product alone, bfloat16, torch, on the GPU",
+            size=200_000,
+            quick=20_000,
+            warm=500,
+            tolerance=1e-2,
+            rule=SLOW,
+            gpu=True,
+        )
+        for name, build in (("topk", gpu.top), ("ranks", gpu.ranks))
+        for kind, (queries, width) in gpu.SIZES.items()
     ),
     Case(
         "parquet_cli",

@@ -1,4 +1,4 @@
-"""Benchmarks: `python bench/run.py [PATTERN] [--quick] [--against old.csv] [--list]`.
+"""Benchmarks: `python bench/run.py [PATTERN] [--quick] [--gpu] [--against old.csv] [--list]`.
 
 Each case is checked first and timed only if its result is right; then ours, the peers and the
 floor take turns. Exit code 1: a result of ours was wrong, missing or could not be checked. A goal
@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import gpu
 import rows
 import show
 from cases import CASES, Case
@@ -22,13 +23,15 @@ RESULTS = Path(__file__).parent / "results"  # in git: runs worth keeping
 LOCAL = Path(__file__).parents[1] / "build" / "bench"
 
 
-def chosen(pattern: str, cases: Sequence[Case] = CASES) -> list[Case]:
-    """Cases whose name contains the pattern, or matches it where it has wildcards."""
+def chosen(pattern: str, cases: Sequence[Case] = CASES, gpu: bool = False) -> list[Case]:
+    """Cases whose name contains the pattern, or matches it where it has wildcards: those of a GPU,
+    or the others."""
     wild = any(c in pattern for c in "*?[")
     return [
         case
         for case in cases
-        if (fnmatch.fnmatch(case.name, pattern) if wild else pattern in case.name)
+        if case.gpu == gpu
+        and (fnmatch.fnmatch(case.name, pattern) if wild else pattern in case.name)
     ]
 
 
@@ -36,6 +39,9 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) 
     parser = argparse.ArgumentParser(prog="bench/run.py", description="Time assay and its peers.")
     parser.add_argument("pattern", nargs="?", default="", help="part of a case's name, or a glob")
     parser.add_argument("--quick", action="store_true", help="small sizes; all gates")
+    parser.add_argument(
+        "--gpu", action="store_true", help="the cases of a GPU; without one, its roofline"
+    )
     parser.add_argument("--against", type=Path, metavar="CSV", help="compare with an older run")
     parser.add_argument("--list", action="store_true", help="print the cases and stop")
     parser.add_argument(
@@ -43,12 +49,15 @@ def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) 
     )
     options = parser.parse_args(arguments)
 
-    wanted = chosen(options.pattern, cases)
+    wanted = chosen(options.pattern, cases, options.gpu)
     if not wanted:
-        names = ", ".join(case.name for case in cases)
+        names = ", ".join(case.name for case in cases if case.gpu == options.gpu)
         parser.error(f"no case matches {options.pattern!r}; there are {names}")
     if options.list:
         show.print_cases(wanted)
+        return 0
+    if options.gpu and not gpu.available():
+        show.print_predictions(gpu.PREDICTED, gpu.predictions())
         return 0
     try:
         old = rows.load(options.against) if options.against else None

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rows import Row, describe
 
-__all__ = ["print_cases", "print_changes", "print_outcomes"]
+__all__ = ["print_cases", "print_changes", "print_outcomes", "print_predictions"]
 
 PIPED_WIDTH = 160  # where there is no terminal to ask
 BUSY = 0.3  # of the cores, by others, when the run began
@@ -18,6 +18,17 @@ BUSY = 0.3  # of the cores, by others, when the run began
 def console() -> Console:
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def print_predictions(title: str, found: Iterable[tuple[str, str, float, float]]) -> None:
+    """What a GPU could do at best."""
+    table = Table(title=title)
+    for name in ("case", "shape", "product ms", "gallery read once ms", "at least ms"):
+        table.add_column(name)
+    for case, shape, product, read in found:
+        least = max(product, read)
+        table.add_row(case, shape, f"{product:.2f}", f"{read:.2f}", f"{least:.2f}")
+    console().print(table)
 
 
 def print_outcomes(outcomes: Sequence[Outcome], about: Row) -> None:
