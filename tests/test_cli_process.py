@@ -315,10 +315,14 @@ import sys
 import numpy as np, pyarrow as pa
 from assay.cli import main
 from assay.ops import _edit_kernels, _edit_long, _token_kernels, _word_kernels
+from assay.ops import _ranking_kernels, _similarity_count, _similarity_pack, _similarity_top
 
 KERNELS = {
     f"{room.__name__}.{name}": kernel
-    for room in (_edit_kernels, _edit_long, _token_kernels, _word_kernels)
+    for room in (
+        _edit_kernels, _edit_long, _token_kernels, _word_kernels,
+        _ranking_kernels, _similarity_count, _similarity_pack, _similarity_top,
+    )
     for name, kernel in vars(room).items()
     if hasattr(kernel, "signatures")
 }
@@ -344,6 +348,22 @@ forth = " ".join(map(str, range(9000)))
 for back in (" ".join(map(str, range(9000, 0, -1))), forth[20000:] + " " + forth[:20000]):
     assay.count_words([forth], [back]), assay.wer(forth, back), assay.cer(forth, back)
     assay.count_chars([forth], [back])
+rng = np.random.default_rng(0)
+for kind in ("f2", "f4", "f8", "i1"):
+    x = (rng.standard_normal((60, 17)) * 20).astype(kind)
+    many = assay.same_label(np.arange(60) % 3, np.arange(60) % 3)
+    for metric in ("dot", "cosine", "l2"):
+        assay.topk(x, x, 5, metric=metric), assay.topk(x[:2], x, 5, metric=metric)
+        assay.count_ranks(x, x, many, metric=metric, both_directions=True, exclude=np.arange(60))
+        assay.count_ranks(x, x, many, exclude=(np.arange(60) // 2, np.arange(60) // 2))
+run = {f"q{i}": {f"d{j}": float(j % 3) for j in range(9)} for i in range(4)}
+columns = np.repeat(np.arange(4), 9), np.tile(np.arange(9), 4), np.arange(36.0)
+for convention in ("trec", "sklearn", "cross-modal", "sentence-transformers"):
+    for ties in (None, "expected"):
+        options = {"convention": convention, "ties": ties, "gain": "exponential"}
+        assay.count_rankings(run, {"q1": ["d1", "d5"]}, **options).scores()
+        assay.count_rankings(columns, (columns[0], columns[1], columns[2] % 2), **options).scores()
+assay.count_rankings([[3, 1, 2]], [[1]]).scores()
 print([name for name, kernel in KERNELS.items() if len(kernel.signatures) > warm[name]])
 """
 

@@ -299,11 +299,15 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
     for o in range(n):
         r = first + o
         a0, a1, b0, b1 = ref_offsets[r], ref_offsets[r + 1], hyp_offsets[r], hyp_offsets[r + 1]
-        before, cut, equal = leading_words(ref, a0, a1, hyp, b0, b1, seps)
-        whole = equal == a1 - a0 and equal == b1 - b0
+        before = 0
         # Runs of separators may differ in length: go on behind them, or words that belong to the
         # common prefix would be taken for a suffix.
-        while not whole:
+        while True:
+            words, cut, equal = leading_words(ref, a0, a1, hyp, b0, b1, seps)
+            before += words
+            whole = equal == a1 - a0 and equal == b1 - b0
+            if whole:
+                break
             a0 += cut
             b0 += cut
             skipped = a0 + b0
@@ -313,9 +317,6 @@ def word_symbols(ref, ref_offsets, hyp, hyp_offsets, first, last, sep):
                 b0 += 1
             if a0 + b0 == skipped:
                 break
-            words, cut, equal = leading_words(ref, a0, a1, hyp, b0, b1, seps)
-            before += words
-            whole = equal == a1 - a0 and equal == b1 - b0
         after = 0
         count_a = 0
         count_b = 0

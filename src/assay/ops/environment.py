@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.core.ragged import Ragged
 from assay.core.threads import thread_count
 
 __all__ = ["describe", "warm_kernels"]
@@ -31,9 +32,16 @@ def describe() -> dict[str, str]:
 
 def warm_kernels() -> float:
     """Compile every kernel (or load it from the cache); returns the seconds that took."""
+    start = time.perf_counter()
+    _warm_text()
+    _warm_ranking()
+    _warm_similarity()
+    return time.perf_counter() - start
+
+
+def _warm_text() -> None:
     from assay.ops import edit, normalise, tokens
 
-    start = time.perf_counter()
     ascii_text, wide = tokens.pack(["a b"]), tokens.pack(["\u3000c é"])
     first = np.zeros(1, np.int64)
     made = normalise.basic(wide)  # in memory that may be written to: kernels of their own
@@ -44,7 +52,33 @@ def warm_kernels() -> float:
         tokens.characters_at(text, first, first)
     forth, back = [list(range(5000))], [list(range(5000))[::-1]]  # enough for the long path
     edit.compare(tokens.id_pairs(tokens.pack_ids(forth), tokens.pack_ids(back)), edit.CHUNKS)
-    return time.perf_counter() - start
+
+
+def _warm_ranking() -> None:
+    from assay.ops import rankings
+
+    zero, one, ends = np.zeros(1, np.int64), np.ones(1, np.int64), np.array([0, 1])
+    rankings.by_query(zero)
+    rankings.locate(zero, zero, one, 1, zero, ends)
+    rankings.place(np.ones(1), zero, zero, one, np.ones(1), zero, ends, np.zeros(1, np.bool_))
+    rankings.order_within(ends, np.ones(1), zero)
+    rankings.first_repeat(zero, ends)
+    rankings.tied_sums(zero, one)
+    rankings.tied_first(zero, one, one, one)
+    rankings.discounts(one)
+    rankings.exponential(np.ones(1))
+
+
+def _warm_similarity() -> None:
+    from assay.ops._similarity_simd import INT8
+    from assay.ops.similarity import rank_pairs, topk
+
+    relevant = Ragged.from_lengths(np.arange(3), np.ones(3, np.int64))
+    for kind in (np.float32, np.float64):
+        rows = np.eye(3, 9, dtype=kind)
+        for precision in ("float32", "int8")[: 1 + INT8]:
+            topk(rows, rows, 1, precision=precision)
+            rank_pairs(rows, rows, relevant, reverse=True, precision=precision)
 
 
 def _version(name: str) -> str:
