@@ -169,6 +169,7 @@ def _slots(reverse: Targets | None, start: int, n: int) -> tuple[Any, ...]:
         row = np.repeat(np.arange(n), counts[:n])
         chosen = np.arange(int(ends[0]), int(ends[-1]))
         at = (offsets[row // WIDTH] + chosen - ends[row]) * WIDTH + row % WIDTH
-        for laid, values in zip((keys, lows, highs, pairs, queries), reverse.laid, strict=True):
+        columns: tuple[Any, ...] = (keys, lows, highs, pairs, queries)
+        for laid, values in zip(columns, reverse.laid, strict=True):
             laid[at] = values[chosen]
     return offsets, keys, lows, highs, pairs, queries
