@@ -8,8 +8,9 @@ from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.core.threads import thread_count
 from assay.ops import normalise as normalisers
+from assay.ops import places as chosen
 from assay.ops import tokens
-from assay.ops.tokens import Named, Places
+from assay.ops.places import Named, Places
 
 MIN_BLOCK, MAX_BLOCK = 256, 1024
 
@@ -60,8 +61,8 @@ class TextPairs(PairInput):
         self.normalise, name = normalisers.resolve(normalise)
         self.callers = callable(normalise)  # the caller's function runs in the caller's thread
         self.split, self.cut, self.read, self.pick = {
-            "word": ("spaces", tokens.word_pairs, tokens.words, tokens.words_at),
-            "char": ("code-points", tokens.char_pairs, tokens.characters, tokens.characters_at),
+            "word": ("spaces", tokens.word_pairs, tokens.words, chosen.words_at),
+            "char": ("code-points", tokens.char_pairs, tokens.characters, chosen.characters_at),
         }[unit]
         super().__init__(
             tokens.column(reference, "reference"), tokens.column(hypothesis, "hypothesis"), name
@@ -101,7 +102,7 @@ class TokenPairs(PairInput):
 
     def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
         ref, hyp = self.reference[start:stop], self.hypothesis[start:stop]
-        return tokens.tokens_at(ref, *places[:2]), tokens.tokens_at(hyp, *places[2:])
+        return chosen.tokens_at(ref, *places[:2]), chosen.tokens_at(hyp, *places[2:])
 
 
 class IdPairs(PairInput):
@@ -121,7 +122,7 @@ class IdPairs(PairInput):
 
     def at(self, start: int, stop: int, *places: Places) -> tuple[Named, Named]:
         ref, hyp = self.reference.rows(start, stop), self.hypothesis.rows(start, stop)
-        return tokens.ids_at(ref, *places[:2]), tokens.ids_at(hyp, *places[2:])
+        return chosen.ids_at(ref, *places[:2]), chosen.ids_at(hyp, *places[2:])
 
 
 def open_pairs(

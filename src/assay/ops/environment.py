@@ -40,7 +40,7 @@ def warm_kernels() -> float:
 
 
 def _warm_text() -> None:
-    from assay.ops import edit, normalise, tokens
+    from assay.ops import edit, normalise, places, tokens
 
     ascii_text, wide = tokens.pack(["a b"]), tokens.pack(["\u3000c é"])
     first = np.zeros(1, np.int64)
@@ -48,8 +48,8 @@ def _warm_text() -> None:
     for text in (ascii_text, wide, made):
         edit.compare(tokens.word_pairs(text, ascii_text), edit.CHUNKS)
         edit.compare(tokens.char_pairs(text, ascii_text), edit.CHUNKS)
-        tokens.words_at(text, first, first)
-        tokens.characters_at(text, first, first)
+        places.words_at(text, first, first)
+        places.characters_at(text, first, first)
     forth, back = [list(range(5000))], [list(range(5000))[::-1]]  # enough for the long path
     edit.compare(tokens.id_pairs(tokens.pack_ids(forth), tokens.pack_ids(back)), edit.CHUNKS)
 

@@ -26,20 +26,17 @@ __all__ = [
     "Pairs",
     "char_pairs",
     "characters",
-    "characters_at",
     "column",
     "id_pairs",
-    "ids_at",
     "kind_of",
     "pack",
     "pack_ids",
     "rows",
+    "settle_white_space",
     "strings",
     "token_pairs",
-    "tokens_at",
     "word_pairs",
     "words",
-    "words_at",
 ]
 
 SPACE = 0x20
@@ -52,9 +49,7 @@ NO_ROWS = (str, bytes, bytearray, dict, set, frozenset)  # containers that are n
 MAX_PLAIN = 2**31 - 1  # bytes an Arrow string array can hold
 
 
-Places = npt.NDArray[np.int64]
-Bounds = tuple[Places, Places]
-Named = tuple[Places, list[str]]  # the number of each token, and the name of each number
+Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
 class Pairs(NamedTuple):
@@ -172,7 +167,7 @@ def strings(text: Ragged) -> list[str]:
 
 def words(text: Ragged) -> list[list[str]]:
     """The words of each row, as word_pairs cuts them."""
-    lines = strings(_settle_white_space(text))
+    lines = strings(settle_white_space(text))
     return [[word for word in line.split(" ") if word] for line in lines]
 
 
@@ -181,45 +176,10 @@ def characters(text: Ragged) -> list[list[str]]:
     return [list(line.strip()) for line in strings(text)]
 
 
-def words_at(text: Ragged, rows: Places, places: Places) -> Named:
-    """Some words, numbered: word places[k] of row rows[k], in the order of the text."""
-    import pyarrow as pa
-
-    text = _settle_white_space(text)
-    values, offsets = kernels.pick_words(text.values, text.offsets, rows, places)
-    column = pa.Array.from_buffers(
-        pa.large_binary(), len(rows), [None, pa.py_buffer(offsets), pa.py_buffer(values)]
-    ).dictionary_encode()
-    names = [w.decode("utf-8", "surrogatepass") for w in column.dictionary.to_pylist()]
-    return column.indices.to_numpy().astype(np.int64), names
-
-
-def characters_at(text: Ragged, rows: Places, places: Places) -> Named:
-    """Some characters, numbered: character places[k] of row rows[k]."""
-    text = Ragged(*kernels.decode(text.values, text.offsets))
-    starts, _ = kernels.strip_rows(text.values, text.offsets)
-    points, codes = np.unique(text.values[starts[rows] + places], return_inverse=True)
-    return codes, list(map(chr, points.tolist()))
-
-
-def ids_at(ids: Ragged, rows: Places, places: Places) -> Named:
-    """Some token ids, numbered: id places[k] of row rows[k]."""
-    found, codes = np.unique(ids.values[ids.offsets[rows] + places], return_inverse=True)
-    return codes, list(map(str, found.tolist()))
-
-
-def tokens_at(side: Sequence[Sequence[str]], rows: Places, places: Places) -> Named:
-    """Some tokens of lists of tokens, numbered: token places[k] of row rows[k]."""
-    numbers: dict[str, int] = {}
-    found = (side[r][k] for r, k in zip(rows.tolist(), places.tolist(), strict=True))
-    codes = [numbers.setdefault(token, len(numbers)) for token in found]
-    return np.array(codes, np.int64), list(numbers)
-
-
 def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
     """Words of text, cut at runs of the separator byte."""
     if separator == SPACE:
-        ref, hyp = _settle_white_space(ref), _settle_white_space(hyp)
+        ref, hyp = settle_white_space(ref), settle_white_space(hyp)
     a, a_offsets, b, b_offsets, same, size = word_kernels.word_symbols(
         ref.values, ref.offsets, hyp.values, hyp.offsets, 0, len(ref), separator
     )
@@ -315,7 +275,8 @@ def pack_ids(
 # -- inputs ------------------------------------------------------------------------------------
 
 
-def _settle_white_space(text: Ragged) -> Ragged:
+def settle_white_space(text: Ragged) -> Ragged:
+    """The text with U+0020 for all white space that separates words."""
     if not kernels.has_odd_bytes(text.values):
         return text
     values = text.values.copy()
