@@ -313,7 +313,7 @@ def test_the_short_kernel_leaves_exactly_the_long_pairs() -> None:
         out = np.empty((1, 4), np.int64)
         nothing = (np.empty(0, np.uint8), np.empty((0, 4), np.int32), np.zeros(0, np.int64))
         slots = np.zeros(pairs.size, np.int32)
-        edit.kernels.symbol_pairs(*pairs[:7], 0, 1, slots, edit.DISTANCE, out, *nothing)
+        edit.kernels.symbol_pairs(*pairs[:7], slots, edit.DISTANCE, out, *nothing)
         return out[0, 2] == PENDING
 
     assert not pending(64, 100_000)

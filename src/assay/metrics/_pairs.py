@@ -12,7 +12,11 @@ from assay.ops import places as chosen
 from assay.ops import tokens
 from assay.ops.places import Named, Places
 
-MIN_BLOCK, MAX_BLOCK = 256, 1024
+# Characters or tokens of one side: below the first a thread costs more than it saves; above the
+# second a block is larger than a cache, and is all that a thread holds at a time.
+MIN_BLOCK, MAX_BLOCK = 1 << 15, 1 << 20
+BLOCKS_PER_THREAD = 3
+SAMPLE = 32  # rows that tell how long rows are
 
 Block = Callable[[], tokens.Pairs]
 
@@ -33,9 +37,11 @@ class PairInput:
         self.n, self.normaliser = len(reference), normaliser
 
     def blocks(self) -> Iterator[Block]:
-        size = MIN_BLOCK
+        length = max(1.0, _length(self.reference), _length(self.hypothesis))
+        size = int(MIN_BLOCK / length)
         if self.n > size:
-            size = min(MAX_BLOCK, max(size, -(-self.n // (4 * thread_count()))))
+            share = -(-self.n // (BLOCKS_PER_THREAD * thread_count()))
+            size = max(1, min(max(size, share), int(MAX_BLOCK / length)))
         for start in range(0, self.n, size):
             yield self.block(start, min(start + size, self.n))
 
@@ -50,6 +56,17 @@ class PairInput:
         """Some tokens of pairs start..stop, of the references (rows, places in them) and of the
         hypotheses (rows, places), numbered on each side."""
         raise NotImplementedError
+
+
+def _length(side: Any) -> float:
+    """About how long a row is; a row without a length is refused later, by its index."""
+    if isinstance(side, Ragged):
+        return float(side.offsets[-1] - side.offsets[0]) / max(1, len(side))
+    sample = side[:: max(1, len(side) // SAMPLE)]
+    try:
+        return sum(map(len, sample)) / max(1, len(sample))
+    except TypeError:
+        return 0.0
 
 
 class TextPairs(PairInput):

@@ -9,7 +9,8 @@ gallery row, is counted from the same products.
 
 import numpy as np
 
-from assay.ops import _similarity_pack, _similarity_simd
+from assay.ops import _intrinsics, _similarity_pack, _similarity_simd
+from assay.ops._intrinsics import lowest, popcount
 from assay.ops._similarity_pack import pack_panel
 from assay.ops._similarity_simd import (
     ALL,
@@ -26,15 +27,13 @@ from assay.ops._similarity_simd import (
     is_above,
     is_above_each,
     keys_of,
-    lowest,
     may_reach,
     may_reach_each,
-    popcount,
     tile,
 )
 from assay.ops.jit import inlined, kernel, twin
 
-BUILT_FROM = (_similarity_pack, _similarity_simd)
+BUILT_FROM = (_intrinsics, _similarity_pack, _similarity_simd)
 
 SEARCH = 8  # more targets of a query are searched, not compared one by one
 

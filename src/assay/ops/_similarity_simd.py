@@ -244,24 +244,6 @@ def add_bits(typingctx, counts, at, bits):
     return types.void(counts, types.int64, types.uint64), code
 
 
-@intrinsic
-def lowest(typingctx, bits):
-    """The number of the lowest bit that is set."""
-
-    def code(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), code
-
-
-@intrinsic
-def popcount(typingctx, bits):
-    def code(context, builder, signature, args):
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), code
-
-
 def _lane_sums(difference):
     """An intrinsic: for four rows of y at once, eight interleaved float64 sums each, over
     `rounds` times eight elements. One row alone would wait for each addition, and for memory."""

@@ -7,7 +7,8 @@ the lower bounds.
 
 import numpy as np
 
-from assay.ops import _similarity_pack, _similarity_simd
+from assay.ops import _intrinsics, _similarity_pack, _similarity_simd
+from assay.ops._intrinsics import lowest, popcount
 from assay.ops._similarity_pack import pack_panel
 from assay.ops._similarity_simd import (
     ALL,
@@ -22,14 +23,12 @@ from assay.ops._similarity_simd import (
     WIDTH,
     bounds,
     keys_of,
-    lowest,
     may_reach,
-    popcount,
     tile,
 )
 from assay.ops.jit import inlined, kernel, twin
 
-BUILT_FROM = (_similarity_pack, _similarity_simd)
+BUILT_FROM = (_intrinsics, _similarity_pack, _similarity_simd)
 
 _0 = np.uint64(0)
 _1 = np.uint64(1)

@@ -78,33 +78,34 @@ def _split(units: Any, found: Any, distance: Any, insertions: Any) -> Any:
     return units - substitutions - deletions, substitutions, deletions, insertions
 
 
+_NO_CHUNKS = np.empty(0, np.uint8), np.empty((0, 4), np.int32), np.zeros(1, np.int64)
+
+
 def compare(pairs: Pairs, depth: int) -> Edits:
     """Compare the pairs of one block in this thread."""
     n = len(pairs.ref_starts)
     out = np.empty((n, 4), np.int64)
-    room = 0
+    slots = np.zeros(pairs.size, np.int32)
+    kinds, spans, offsets = _NO_CHUNKS
     if depth == CHUNKS:  # a chunk covers a symbol, or the equal ones before or after a row
         symbols = pairs.ref_ends - pairs.ref_starts + pairs.hyp_ends - pairs.hyp_starts
         room = int(symbols.sum()) + 2 * n
-    kinds = np.empty(room, np.uint8)
-    spans = np.empty((room, 4), np.int32)
-    offsets = np.zeros(n + 1 if depth == CHUNKS else 1, np.int64)
-    slots = np.zeros(pairs.size, np.int32)
+        kinds, spans = np.empty(room, np.uint8), np.empty((room, 4), np.int32)
+        offsets = np.zeros(n + 1, np.int64)
     pair_kernel: Any = kernels.byte_pairs if pairs.ref.dtype == np.uint8 else kernels.symbol_pairs
-    pair_kernel(
-        *pairs[:7], 0, n, slots, depth, out, kinds, spans, offsets[1:]
-    )  # fmt: skip
-    used = int(offsets[-1])
+    too_long = pair_kernel(*pairs[:7], slots, depth, out, kinds, spans, offsets[1:])
+    if depth == CHUNKS:
+        used = int(offsets[-1])
+        kinds, spans = kinds[:used].copy(), spans[:used].copy()
     edits = Edits(
         out[:, kernels.REF : kernels.HYP + 1],
         out[:, kernels.DIST],
         out[:, kernels.INS],
-        kinds[:used].copy(),
-        spans[:used].copy(),
+        kinds,
+        spans,
         offsets,
     )
-    pending = np.flatnonzero(edits.distance == PENDING)
-    return _add_long(pairs, depth, edits, pending) if pending.size else edits
+    return _add_long(pairs, depth, edits) if too_long else edits
 
 
 def compare_blocks(blocks: Iterable[Callable[[], Pairs]], depth: int) -> Edits:
@@ -126,8 +127,9 @@ def compare_blocks(blocks: Iterable[Callable[[], Pairs]], depth: int) -> Edits:
     return Edits(**joined, offsets=np.concatenate(offsets))
 
 
-def _add_long(pairs: Pairs, depth: int, edits: Edits, pending: npt.NDArray[np.int64]) -> Edits:
+def _add_long(pairs: Pairs, depth: int, edits: Edits) -> Edits:
     """Fill in the pairs that are too long for the short kernel."""
+    pending = np.flatnonzero(edits.distance == PENDING)
     kinds, spans, extra = [], [], np.zeros(len(edits.distance), np.int64)
     taken = 0
     for r in pending:

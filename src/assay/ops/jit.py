@@ -27,10 +27,11 @@ def kernel(function: F) -> F:
     So it is where a folder has no room left. What is cached belongs to the file of the kernel as
     it was; a file whose kernels call those of other modules names these in a global BUILT_FROM.
     """
+    options = {"nogil": True, "no_cfunc_wrapper": True}
     try:
-        compiled: Any = numba.njit(nogil=True, cache=True)(function)
+        compiled: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError:
-        compiled = numba.njit(nogil=True)(function)
+        compiled = numba.njit(**options)(function)
     cache: Any = getattr(compiled, "_cache", None)
     if hasattr(cache, "save_overload"):  # not public: without it a full folder is an error again
         cache.save_overload = _unless_full(cache.save_overload)

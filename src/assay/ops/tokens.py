@@ -181,7 +181,7 @@ def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
     if separator == SPACE:
         ref, hyp = settle_white_space(ref), settle_white_space(hyp)
     a, a_offsets, b, b_offsets, same, size = word_kernels.word_symbols(
-        ref.values, ref.offsets, hyp.values, hyp.offsets, 0, len(ref), separator
+        ref.values, ref.offsets, hyp.values, hyp.offsets, separator
     )
     return Pairs(a, a_offsets[:-1], a_offsets[1:], b, b_offsets[:-1], b_offsets[1:], same, size)
 
