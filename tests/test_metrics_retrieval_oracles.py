@@ -77,7 +77,10 @@ def trec(
 
 
 @settings(max_examples=300)
-@given(scored(12), judgements().filter(lambda own: max(own.values(), default=-1) >= 0))
+@given(
+    scored(12).filter(bool),  # of an empty ranking it reads memory that is not its own
+    judgements().filter(lambda own: max(own.values(), default=-1) >= 0),
+)
 def test_trec_equals_trec_eval(ranked, judged) -> None:
     for level in (1, 2):
         (expected,) = trec({"q": ranked}, {"q": judged}, level).values()
@@ -86,6 +89,13 @@ def test_trec_equals_trec_eval(ranked, judged) -> None:
                 rankings, {"q": judged}, k=KS, convention="trec", level=level, complete=True
             )
             close(state, expected)
+
+
+def test_an_empty_ranking_found_nothing() -> None:
+    state = count_rankings({"q": {}, "r": {"a": 1.0}}, {"q": {"a": 1}, "r": {"a": 1}}, k=KS,
+                           convention="trec")  # fmt: skip
+    for name in ("map", "mrr", "ndcg", "recall@5", "precision@1", "r_precision", "bpref"):
+        assert state.per_item(name).tolist()[0] == 0, name
 
 
 def as_columns(query: str, ranked: dict[str, float]) -> tuple[list[Any], ...]:

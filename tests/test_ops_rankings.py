@@ -67,6 +67,26 @@ def test_both_ways_of_counting_equal_plain_numpy(few: int, keyed: bool, values: 
         assert table[own].tolist() == expected
 
 
+@pytest.mark.parametrize("judged", [kernels.FEW_JUDGED + 1, kernels.SMALL, kernels.SMALL + 1])
+@pytest.mark.parametrize("spread", ["ulps", "tied", "huge"])
+def test_scores_that_are_one_float32(judged: int, spread: str) -> None:
+    rng = np.random.default_rng(judged)
+    n = 300
+    scores = {
+        "ulps": 1 + rng.integers(0, 400, n) * 2.0**-52,
+        "tied": rng.integers(0, 3, n).astype(float),
+        "huge": rng.choice([1e300, 2e300, 3e300, -1e300, np.inf, -np.inf, 0.0], n),
+    }[spread]
+    marked = rng.permutation(n)[:judged]
+    unwanted = rng.random(judged) < 0.5
+    keys = rng.permutation(n)
+    found, _ = rankings.place(
+        scores, keys, np.array([0]), np.array([n]), scores[marked], keys[marked],
+        np.array([0, judged]), unwanted,
+    )  # fmt: skip
+    assert np.stack(found, axis=1).tolist() == plain(scores, keys, marked, unwanted)
+
+
 @pytest.mark.parametrize("keyed", [False, True])
 def test_many_judged_items_of_a_long_ranking(keyed: bool) -> None:
     rng = np.random.default_rng(1)

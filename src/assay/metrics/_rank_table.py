@@ -33,9 +33,8 @@ class RankTable:
 
     def __init__(self, state: "RankCounts") -> None:
         ids, depth, nonrelevant = state.queries[_canonical(state)].T
-        sorter = np.argsort(ids)
-        query = sorter[np.searchsorted(ids, state.pairs[:, 0], sorter=sorter)]
         pairs = state.pairs
+        query = _places(ids, pairs[:, 0])
         if np.any(query[1:] < query[:-1]):
             rows = np.argsort(query, kind="stable")
             pairs, query = pairs[rows], query[rows]
@@ -150,6 +149,15 @@ class RankTable:
             gain = np.where(judged.relevant, gain, 0.0)
         judged = judged._replace(gain=ops.exponential(gain) if self._exponential else gain)
         return values.group(judged, own), values.Ideal.of(judged)
+
+
+def _places(ids: Ints, wanted: Ints) -> Ints:
+    """Where each wanted id stands among different ids."""
+    if len(ids) and np.array_equal(ids, np.arange(ids[0], ids[0] + len(ids))):
+        return np.asarray(wanted - ids[0])
+    sorter = np.argsort(ids)
+    found: Ints = sorter[np.searchsorted(ids, wanted, sorter=sorter)]
+    return found
 
 
 def _canonical(state: "RankCounts") -> Ints:

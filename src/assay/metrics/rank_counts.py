@@ -17,6 +17,7 @@ Source: Manning, Raghavan and Schütze, "Introduction to information retrieval",
 trec_eval. Ties: `_rank_values.py`.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -146,7 +147,7 @@ class RankCounts(State):
             bad = int(np.argmax(np.isnan(gained)))
             raise InputError(f"the gain of item {items[bad]} of query {ids[query[bad]]} is NaN")
         keep = np.flatnonzero(gained > 0)
-        _check_counts(ids, query[keep], items[keep], [count[keep] for count in counts], depths)
+        _check_counts(ids, query[keep], items[keep], [count.take(keep) for count in counts], depths)
         if (nonrelevant is None) != (nonrelevant_above is None):
             raise InputError("nonrelevant and nonrelevant_above go together")
         if ties == "item-descending" and not ordered:
@@ -155,8 +156,8 @@ class RankCounts(State):
         unknown = np.full(n, -1) if nonrelevant is None else _ints("nonrelevant", nonrelevant, n)
         columns_of_pairs = [ids[query], *counts, unwanted, gained.view(np.int64), items]
         state = cls(
-            queries=np.column_stack([ids, depths, unknown]).astype(np.int64),
-            pairs=np.column_stack(columns_of_pairs).astype(np.int64)[keep],
+            queries=_stack([ids, depths, unknown]),
+            pairs=_stack([column.take(keep) for column in columns_of_pairs]),
             unranked_queries=unranked_queries,
             unjudged_queries=unjudged_queries,
             names=_named(names, ids),
@@ -227,7 +228,7 @@ class RankCounts(State):
 
     def total_scores(self) -> list[Score]:
         """The metrics at every k, then ranks, then how many queries there are."""
-        table = RankTable(self)
+        table = self._table
         scores = [
             self._score(name, table.mean(name), "fraction", "higher", table.n)
             for name in table.fractions
@@ -250,8 +251,13 @@ class RankCounts(State):
         ]
 
     def __getitem__(self, name: str) -> float:
-        table = RankTable(self)
+        table = self._table
         return table.mean(name) if name in table.fractions else super().__getitem__(name)
+
+    @functools.cached_property
+    def _table(self) -> RankTable:
+        """Values of single queries, grouped once: a state does not change."""
+        return RankTable(self)
 
     def _score(self, name: str, value: float, unit: str, better: Better, n: int) -> Score:
         return Score(name, value, unit, better, n, {}, f"{name}|{self.signature}", provenance())
@@ -270,7 +276,7 @@ class RankCounts(State):
         >>> r.per_item("id").tolist(), r.per_item("average_precision").tolist()
         ([2, 3], [1.0, 0.5])
         """
-        table = RankTable(self)
+        table = self._table
         head, _, tail = name.partition("@")
         means = {item: mean for mean, item in ITEMS.items()}
         asked = means.get(head, head) + (f"@{tail}" if tail else "")
@@ -284,7 +290,7 @@ class RankCounts(State):
 
     def item_columns(self) -> dict[str, npt.NDArray[Any]]:
         """All values of single queries as named columns, in the order of per_item()."""
-        table = RankTable(self)
+        table = self._table
         columns = {name: column()[table.kept] for name, column in table.about.items()}
         for name in table.fractions:
             head, at, cut = name.partition("@")
@@ -306,7 +312,7 @@ class RankCounts(State):
     def _refuse_empty(self) -> None:
         if self.empty != "error":
             return
-        table = RankTable(self)
+        table = self._table
         if bare := int(np.count_nonzero(table.total == 0)):
             first = table.about["query"]()[table.total == 0].tolist()[0]
             raise InputError(
@@ -350,7 +356,15 @@ def _ints(what: str, data: Any, size: int | None = None) -> Ints:
             f"{what} must be {wanted}integers in one dimension, "
             f"got shape {array.shape} of {array.dtype}"
         )
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
+
+
+def _stack(columns: list[Ints]) -> Ints:
+    """A table of these columns."""
+    table = np.empty((len(columns[0]), len(columns)), np.int64)
+    for at, column in enumerate(columns):
+        table[:, at] = column
+    return table
 
 
 def _check_counts(ids: Ints, query: Ints, items: Ints, counts: list[Ints], depths: Ints) -> None:

@@ -109,6 +109,8 @@ def _unwanted(found: _rankings.Found, level: float) -> tuple[Any, Any]:
     query = np.repeat(np.arange(len(found.ids)), np.diff(found.bounds))
     unwanted = _rankings.unwanted_of(found.gain, level)
     of_query = np.bincount(query[unwanted], minlength=len(found.ids))
+    if found.graded.all():
+        return of_query, found.placed.unwanted
     return (
         np.where(found.graded, of_query, -1),
         np.where(found.graded[query], found.placed.unwanted, -1),

@@ -8,7 +8,17 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["above", "keep", "load64", "lowest", "matches_16", "matches_64", "pointer", "popcount"]
+__all__ = [
+    "above",
+    "above_64",
+    "keep",
+    "load64",
+    "lowest",
+    "matches_16",
+    "matches_64",
+    "pointer",
+    "popcount",
+]
 
 
 @intrinsic
@@ -44,6 +54,13 @@ def load64(typingctx, text, offset):
     return types.uint64(text, types.int64), code
 
 
+def _splat(builder, value, lanes):
+    empty = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    one = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(one, empty, first)
+
+
 def _matcher(lanes):
     """An intrinsic: which of p[at:at + lanes] equal the symbol, as bits."""
 
@@ -51,10 +68,7 @@ def _matcher(lanes):
         def code(context, builder, signature, args):
             vector = ir.VectorType(context.get_data_type(symbols.dtype), lanes)
             place = builder.bitcast(builder.gep(args[0], [args[1]]), vector.as_pointer())
-            empty = ir.Constant(vector, ir.Undefined)
-            one = builder.insert_element(empty, args[2], ir.Constant(ir.IntType(32), 0))
-            first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-            wanted = builder.shuffle_vector(one, empty, first)
+            wanted = _splat(builder, args[2], lanes)
             equal = builder.icmp_unsigned("==", builder.load(place, align=1), wanted)
             bits = builder.bitcast(equal, ir.IntType(lanes))
             return bits if lanes == 64 else builder.zext(bits, ir.IntType(64))
@@ -66,6 +80,19 @@ def _matcher(lanes):
 
 matches_16 = _matcher(16)
 matches_64 = _matcher(64)
+
+
+@intrinsic
+def above_64(typingctx, values, bound):
+    """Which of 64 numbers are greater, as bits."""
+
+    def code(context, builder, signature, args):
+        vector = ir.VectorType(context.get_data_type(values.dtype), 64)
+        many = builder.load(builder.bitcast(args[0], vector.as_pointer()), align=1)
+        greater = builder.fcmp_ordered(">", many, _splat(builder, args[1], 64))
+        return builder.bitcast(greater, ir.IntType(64))
+
+    return types.uint64(values, values.dtype), code
 
 
 @intrinsic

@@ -3,7 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from assay.ops import _intrinsics
+from assay.ops._intrinsics import above_64, keep, pointer, popcount
 from assay.ops.jit import inlined, kernel
+
+BUILT_FROM = (_intrinsics,)
 
 __all__ = ["discounts", "exponential", "first_repeat", "locate", "order_within", "place"]
 __all__ += ["starts_of", "tied_first", "tied_sums"]
@@ -11,7 +15,8 @@ __all__ += ["starts_of", "tied_first", "tied_sums"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-FEW_JUDGED = 100  # judged items of a ranking up to which comparing all beats looking up
+FEW_JUDGED = 12  # judged items of a ranking, each compared with every row; else rows are looked up
+SMALL = 64  # numbers that are sorted by counting, and looked up in one comparison
 
 
 @kernel
@@ -130,7 +135,34 @@ def _first_nan(scores: Floats) -> int:
 
 @inlined
 def _sort(scores: Floats, keys: Ints, order: Ints, n: int) -> None:
-    """Heap sort: score descending, then key ascending."""
+    """Score descending, then key ascending."""
+    if n <= SMALL:
+        _count_sort(scores, keys, order, n)
+    else:
+        _heap_sort(scores, keys, order, n)
+
+
+@inlined
+def _count_sort(scores: Floats, keys: Ints, order: Ints, n: int) -> None:
+    """Each to the place that as many stand before it: no branch to be guessed."""
+    at, key = np.empty(n), np.empty(n, np.int64)
+    own = np.empty(n, np.int64)
+    for i in range(n):
+        own[i] = order[i]
+        at[i], key[i] = scores[own[i]], keys[own[i]]
+    for i in range(n):
+        score, mine = at[i], key[i]
+        place = 0
+        for j in range(n):
+            higher = at[j] > score
+            equal = at[j] == score
+            first = (key[j] < mine) | ((key[j] == mine) & (j < i))
+            place += higher | (equal & first)
+        order[place] = own[i]
+
+
+@inlined
+def _heap_sort(scores: Floats, keys: Ints, order: Ints, n: int) -> None:
     build, size = n // 2, n
     while size > 1:
         if build > 0:
@@ -186,34 +218,45 @@ def _look_up(
 ) -> None:  # fmt: skip
     """Every row looked up among the judged items in order; running sums give the counts."""
     n = order.size
-    at = judged_scores[order]
+    at = np.full(n + 1, np.nan)
+    near = np.full(SMALL, np.float32(np.nan))  # as float32, which keeps the order but for ties
+    for k in range(n):
+        at[k] = judged_scores[order[k]]
+        if n <= SMALL:
+            near[k] = at[k]
     end = np.empty(n + 1, np.int64)  # where those of one score end
+    end[n] = n
     for k in range(n - 1, -1, -1):
-        end[k] = end[k + 1] if k + 1 < n and at[k + 1] == at[k] else k + 1
+        end[k] = end[k + 1] if at[k + 1] == at[k] else k + 1
     higher = np.zeros(n + 1, np.int64)
     tied = np.zeros(n + 1, np.int64)
-    preceding = np.zeros(n + 1, np.int64)
     for i in range(scores.size):
-        low, left = 0, n  # low: how many judged items have a higher score
-        while left > 0:
-            half = (left + 1) >> 1
-            low += half if at[low + half - 1] > scores[i] else 0
-            left -= half
-        if low == n or at[low] != scores[i]:
-            higher[low] += 1
-            continue
-        tied[low] += 1
-        higher[end[low]] += 1
-        key = keys[i] ^ flip if keys.size else start + i
-        slot, stop = low, end[low]
-        while slot < stop:
-            middle = (slot + stop) >> 1
-            if judged_keys[order[middle]] < key:
-                slot = middle + 1
-            else:
-                stop = middle
-        if slot < end[low]:
-            preceding[slot] += 1
+        low = _higher(at, near, n, scores[i])
+        equal = at[low] == scores[i]
+        tied[low] += equal
+        higher[end[low] if equal else low] += 1
+    preceding = np.zeros(n + 1, np.int64)
+    others = False  # do unjudged rows have the score of a judged one?
+    for k in range(n):
+        others |= tied[k] > end[k] - k
+        if tied[k]:
+            for slot in range(k + 1, end[k]):
+                preceding[slot] = 1
+    if others:
+        preceding[:] = 0
+        for i in range(scores.size):
+            low = _higher(at, near, n, scores[i])
+            if at[low] == scores[i]:
+                key = keys[i] ^ flip if keys.size else start + i
+                slot, stop = low, end[low]
+                while slot < stop:
+                    middle = (slot + stop) >> 1
+                    if judged_keys[order[middle]] <= key:
+                        slot = middle + 1
+                    else:
+                        stop = middle
+                if slot < end[low]:
+                    preceding[slot] += 1
     rows, front, group = 0, 0, 0
     for k in range(n):
         if k == 0 or at[k] != at[k - 1]:
@@ -221,8 +264,25 @@ def _look_up(
         rows += higher[k]
         front += preceding[k]
         above[order[k]] = rows
-        before[order[k]] = front - 1  # it is a row itself
-        after[order[k]] = tied[group] - front
+        before[order[k]] = front
+        after[order[k]] = tied[group] - 1 - front  # it is a row itself
+    keep(near)
+
+
+@inlined
+def _higher(at: Floats, near: npt.NDArray[np.float32], n: int, score: float) -> int:
+    """How many of n falling numbers are higher. near: the same as float32, for up to SMALL."""
+    if n <= SMALL:
+        low = int(popcount(above_64(pointer(near, 0), np.float32(score))))
+        while at[low] > score:
+            low += 1
+        return low
+    low, left = 0, n
+    while left > 0:
+        half = (left + 1) >> 1
+        low += half if at[low + half - 1] > score else 0
+        left -= half
+    return low
 
 
 # Compiled, so that a number gives the same digits wherever it stands in an array.

@@ -10,7 +10,7 @@ gallery row, is counted from the same products.
 import numpy as np
 
 from assay.ops import _intrinsics, _similarity_pack, _similarity_simd
-from assay.ops._intrinsics import lowest, popcount
+from assay.ops._intrinsics import keep, lowest, pointer, popcount
 from assay.ops._similarity_pack import pack_panel
 from assay.ops._similarity_simd import (
     ALL,
@@ -98,16 +98,8 @@ def count_block_32(
     r_above, r_before and r_after are counts by pair.
     crowded [groups]: for how many blocks integers are not tried again, as too much was undecided.
     """
-    starts, lanes, sums = np.empty(4, np.int64), np.empty(32), np.empty(4)
-    chosen = np.empty(WIDTH, np.int64)
-    found = np.empty(WIDTH)
     panels = (n + WIDTH - 1) // WIDTH
     steps = (d + 3) // 4
-    row = np.empty(d, np.float32)
-    wholes = np.empty(ROWS * WIDTH, np.int32)
-    products = np.empty(ROWS * WIDTH, np.float32)
-    upper = np.full(WIDTH, np.float32(np.inf))
-    lower = np.full(WIDTH, np.float32(-np.inf))
     packed = np.zeros(panels, np.uint8)
     none = np.int32(0)
     cursor = np.empty(ROWS, np.int64)
@@ -118,7 +110,26 @@ def count_block_32(
     for p in range(panels):
         most_slots = max(most_slots, r_offsets[p + 1] - r_offsets[p])
     r_unsure = np.empty(most_slots, np.uint64)
-    r_counts = np.zeros(r_offsets[panels] * WIDTH, np.int32)
+    all_r_counts = np.zeros(r_offsets[panels] * WIDTH, np.int32)
+    all_wholes = np.empty(ROWS * WIDTH, np.int32)
+    floats = np.empty(d + (ROWS + 2) * WIDTH, np.float32)
+    wides = np.empty(32 + 4 + WIDTH)
+    places = np.empty(4 + WIDTH, np.int64)
+
+    vectors, rows_of_y, norms_of_y = pointer(x, 0), pointer(y, 0), pointer(y_norms, 0)
+    low, high = pointer(lows, 0), pointer(highs, 0)
+    own = pointer(above, 0), pointer(before, 0), pointer(after, 0)
+    theirs = pointer(r_above, 0), pointer(r_before, 0), pointer(r_after, 0)
+    wholes = pointer(all_wholes, 0)
+    upper, lower, products, row = (
+        pointer(floats, 0), pointer(floats, WIDTH), pointer(floats, 2 * WIDTH),
+        pointer(floats, (ROWS + 2) * WIDTH),
+    )  # fmt: skip
+    lanes, sums, found = pointer(wides, 0), pointer(wides, 32), pointer(wides, 36)
+    starts, chosen = pointer(places, 0), pointer(places, 4)
+    for lane in range(WIDTH):
+        upper[lane] = np.inf
+        lower[lane] = -np.inf
 
     for group in range((nq + ROWS - 1) // ROWS):
         count = min(ROWS, nq - group * ROWS)
@@ -128,16 +139,27 @@ def count_block_32(
             way = FLOAT
         for r in range(count):
             i = group * ROWS + r
-            cursor[r] = first_not_below(skips, skip_offsets[i], skip_offsets[i + 1], first)
+            cursor[r] = first_not_below(
+                pointer(skips, 0), skip_offsets[i], skip_offsets[i + 1], first
+            )
         for p in range(panels):
             valid = ALL if (p + 1) * WIDTH <= n else (_1 << np.uint64(n - p * WIDTH)) - _1
             if way == WHOLE:
-                tile(q_words, group * steps * ROWS, g_words, p * steps * WIDTH, steps, wholes)
+                tile(
+                    pointer(q_words, group * steps * ROWS), pointer(g_words, p * steps * WIDTH),
+                    steps, wholes,
+                )  # fmt: skip
             elif way == FLOAT:
                 if packed[p] == 0:
-                    pack_panel(y, p, n, d, metric, y_norms, row, g_floats, g_float)
+                    pack_panel(
+                        rows_of_y, p, n, d, metric, norms_of_y, row,
+                        pointer(g_floats, 0), pointer(g_float, 0),
+                    )  # fmt: skip
                     packed[p] = 1
-                tile(q_floats, group * d * ROWS, g_floats, p * d * WIDTH, d, products)
+                tile(
+                    pointer(q_floats, group * d * ROWS), pointer(g_floats, p * d * WIDTH),
+                    d, products,
+                )  # fmt: skip
             crowd = 0
             for r in range(count):
                 i = group * ROWS + r
@@ -154,13 +176,13 @@ def count_block_32(
                             rows &= ~(_1 << np.uint64(lane))
                 if way == WHOLE:
                     bounds(
-                        wholes, r * WIDTH, g_whole, p * PARTS * WIDTH, q_shifts[i],
-                        q_whole_terms, i * TERMS, upper, lower,
+                        pointer(all_wholes, r * WIDTH), pointer(g_whole, p * PARTS * WIDTH),
+                        q_shifts[i], pointer(q_whole_terms, i * TERMS), upper, lower,
                     )  # fmt: skip
                 elif way == FLOAT:
                     bounds(
-                        products, r * WIDTH, g_float, p * PARTS * WIDTH, none,
-                        q_float_terms, i * TERMS, upper, lower,
+                        pointer(floats, (2 + r) * WIDTH), pointer(g_float, p * PARTS * WIDTH),
+                        none, pointer(q_float_terms, i * TERMS), upper, lower,
                     )  # fmt: skip
 
                 undecided = _0
@@ -168,11 +190,11 @@ def count_block_32(
                 t1 = offsets[i + 1]
                 few = t1 - t0 <= SEARCH
                 last = t0  # targets from here on are out of reach
-                reach = may_reach(upper, lows[t0], 0) & rows if t1 > t0 else _0
+                reach = may_reach(upper, lows[t0]) & rows if t1 > t0 else _0
                 if few:
                     t = t0
                     while reach != _0:
-                        sure = is_above(lower, highs[t], 0) & reach
+                        sure = is_above(lower, highs[t]) & reach
                         above[t] += popcount(sure)
                         unsure[t - t0] = reach & ~sure
                         undecided |= reach & ~sure
@@ -180,13 +202,13 @@ def count_block_32(
                         last = t
                         if t == t1:
                             break
-                        reach &= may_reach(upper, lows[t], 0)
+                        reach &= may_reach(upper, lows[t])
                 else:
                     while reach != _0:
                         lane = lowest(reach)
                         reach &= reach - _1
-                        begins[lane] = first_not_below(highs, t0, t1, lower[lane])
-                        ends[lane] = first_above(lows, t0, t1, upper[lane])
+                        begins[lane] = first_not_below(high, t0, t1, lower[lane])
+                        ends[lane] = first_above(low, t0, t1, upper[lane])
                         if not lower[lane] > -np.inf:
                             begins[lane] = t0
                         if not upper[lane] < np.inf:
@@ -200,11 +222,11 @@ def count_block_32(
                 s1 = s0
                 reach = rows
                 while s1 < r_offsets[p + 1]:
-                    reach &= may_reach_each(upper, r_lows, s1 * WIDTH)
+                    reach &= may_reach_each(upper, pointer(r_lows, s1 * WIDTH))
                     if reach == _0:
                         break
-                    sure = is_above_each(lower, r_highs, s1 * WIDTH) & reach
-                    add_bits(r_counts, s1 * WIDTH, sure)
+                    sure = is_above_each(lower, pointer(r_highs, s1 * WIDTH)) & reach
+                    add_bits(pointer(all_r_counts, s1 * WIDTH), sure)
                     r_unsure[s1 - s0] = reach & ~sure
                     undecided |= reach & ~sure
                     s1 += 1
@@ -216,45 +238,32 @@ def count_block_32(
                     undecided &= undecided - _1
                     some += 1
                 keys_of(
-                    x,
-                    i,
-                    x_norms[i],
-                    y,
-                    chosen,
-                    some,
-                    y_norms,
-                    d,
-                    metric,
-                    found,
-                    starts,
-                    lanes,
-                    sums,
-                )
+                    vectors, i, x_norms[i], rows_of_y, chosen, some, norms_of_y, d, metric, found,
+                    starts, lanes, sums,
+                )  # fmt: skip
                 for c in range(some):
                     lane = chosen[c] - p * WIDTH
                     key = found[c]
                     if few:
                         for t in range(t0, last):
                             if (unsure[t - t0] >> np.uint64(lane)) & _1:
-                                meet(key, here + lane, keys[t], items[t], t, above, before, after)
+                                meet(key, here + lane, keys[t], items[t], t, *own)
                     elif (searched >> np.uint64(lane)) & _1:
                         for t in range(begins[lane], ends[lane]):
-                            meet(key, here + lane, keys[t], items[t], t, above, before, after)
+                            meet(key, here + lane, keys[t], items[t], t, *own)
                     for s in range(s0, s1):
                         if (r_unsure[s - s0] >> np.uint64(lane)) & _1:
                             at = s * WIDTH + lane
                             pair = r_pairs[at]
                             if pair >= 0:
-                                meet(
-                                    key, q_first + i, r_keys[at], r_queries[at], pair,
-                                    r_above, r_before, r_after,
-                                )  # fmt: skip
+                                meet(key, q_first + i, r_keys[at], r_queries[at], pair, *theirs)
             if way == WHOLE and crowd > CROWD:
                 crowded[group] = PATIENCE
                 way = FLOAT
-    for at in range(len(r_counts)):
+    for at in range(len(all_r_counts)):
         if r_pairs[at] >= 0:
-            r_above[r_pairs[at]] += r_counts[at]
+            r_above[r_pairs[at]] += all_r_counts[at]
+    keep((all_wholes, all_r_counts, floats, wides, places))
 
 
 count_block_64 = twin(count_block_32, "count_block_64")
@@ -269,8 +278,11 @@ def pair_keys_32(x, x_norms, rows, y, y_norms, d, metric, keys):
         place[0] = p
         i = rows[p]
         keys_of(
-            x, i, x_norms[i], y, place, 1, y_norms, d, metric, keys[p : p + 1], starts, lanes, sums
-        )
+            pointer(x, 0), i, x_norms[i], pointer(y, 0), pointer(place, 0), 1,
+            pointer(y_norms, 0), d, metric, pointer(keys, p),
+            pointer(starts, 0), pointer(lanes, 0), pointer(sums, 0),
+        )  # fmt: skip
+    keep((starts, lanes, sums, place))
 
 
 pair_keys_64 = twin(pair_keys_32, "pair_keys_64")

@@ -5,7 +5,8 @@ Vectors lie flat, [n * d]. Every kernel has a form for float32 and one for float
 
 import numpy as np
 
-from assay.ops import _similarity_simd
+from assay.ops import _intrinsics, _similarity_simd
+from assay.ops._intrinsics import keep, pointer
 from assay.ops._similarity_simd import (
     COSINE,
     E1,
@@ -26,7 +27,7 @@ from assay.ops._similarity_simd import (
 )
 from assay.ops.jit import inlined, kernel, twin
 
-BUILT_FROM = (_similarity_simd,)
+BUILT_FROM = (_intrinsics, _similarity_simd)
 
 _INF = np.float32(np.inf)
 
@@ -69,12 +70,17 @@ def norms_32(x, n, d, norms):
     sums = np.empty(4)
     starts = np.empty(4, np.int64)
     bad = -1
+    rows = pointer(x, 0)
     for i in range(n):
-        starts[:] = i * d
-        canonical_four(x, i * d, x, starts, d, False, lanes, sums)
+        for c in range(4):
+            starts[c] = i * d
+        canonical_four(
+            rows, i * d, rows, pointer(starts, 0), d, False, pointer(lanes, 0), pointer(sums, 0)
+        )
         norms[i] = np.sqrt(sums[0])
         if bad < 0 and not norms[i] < np.inf:
             bad = i
+    keep((lanes, sums, starts))
     return bad
 
 
@@ -92,7 +98,7 @@ def pack_queries_32(x, n, d, metric, norms, floats, words, float_terms, whole_te
     for i in range(n):
         at = i // ROWS
         lane = i % ROWS
-        size, trusted = shape_row(x, i * d, d, metric, norms[i], row)
+        size, trusted = shape_row(pointer(x, 0), i * d, d, metric, norms[i], pointer(row, 0))
         for k in range(d):
             floats[(at * d + k) * ROWS + lane] = row[k]
         shift = -norms[i] * norms[i] if metric == L2 else 0.0
@@ -104,19 +110,20 @@ def pack_queries_32(x, n, d, metric, norms, floats, words, float_terms, whole_te
             if kind == 1:
                 if len(words) == 0:
                     break
-                scale, more = whole_row(row, len(row), whole)
+                scale, more = whole_row(pointer(row, 0), len(row), pointer(whole, 0))
                 lost += more
                 total = 0
                 for k in range(len(row)):
                     total += whole[k]
                 shifts[i] = 128 * total
                 for s in range(steps):
-                    words[(at * steps + s) * ROWS + lane] = word(whole, 4 * s, 0)
+                    words[(at * steps + s) * ROWS + lane] = word(pointer(whole, 0), 4 * s, 0)
             terms[i * TERMS] = scale
             terms[i * TERMS + 1] = lost * WIDEN if trusted else _INF
             terms[i * TERMS + 2] = (size + lost) * WIDEN if trusted else _INF
             terms[i * TERMS + 3] = shift + slack
             terms[i * TERMS + 4] = shift - slack
+    keep((row, whole))
 
 
 pack_queries_64 = twin(pack_queries_32, "pack_queries_64")
@@ -154,14 +161,15 @@ def pack_words_32(y, n, d, metric, norms, words, panels):
     for j in range(n):
         p = j // WIDTH
         lane = j % WIDTH
-        size, trusted = shape_row(y, j * d, d, metric, norms[j], row)
-        scale, lost = whole_row(row, len(row), whole)
+        size, trusted = shape_row(pointer(y, 0), j * d, d, metric, norms[j], pointer(row, 0))
+        scale, lost = whole_row(pointer(row, 0), len(row), pointer(whole, 0))
         for s in range(steps):
-            words[(p * steps + s) * WIDTH + lane] = word(whole, 4 * s, 128)
+            words[(p * steps + s) * WIDTH + lane] = word(pointer(whole, 0), 4 * s, 128)
         describe_row(
-            panels, p * PARTS * WIDTH + lane, metric, size, scale, lost + size * 2.0**-22,
-            KAPPA_8, trusted,
+            pointer(panels, 0), p * PARTS * WIDTH + lane, metric, size, scale,
+            lost + size * 2.0**-22, KAPPA_8, trusted,
         )  # fmt: skip
+    keep((row, whole))
 
 
 pack_words_64 = twin(pack_words_32, "pack_words_64")
@@ -171,7 +179,8 @@ pack_words_64 = twin(pack_words_32, "pack_words_64")
 def pack_panel(y, p, n, d, metric, norms, row, floats, panels):
     """The rows of panel p as float32: floats [panels, d, WIDTH], and their PARTS."""
     kappa = (d + 16) * 2.0**-23
-    panels[p * PARTS * WIDTH : (p + 1) * PARTS * WIDTH] = 0
+    for at in range(p * PARTS * WIDTH, (p + 1) * PARTS * WIDTH):
+        panels[at] = 0
     for j in range(p * WIDTH, min(n, (p + 1) * WIDTH)):
         lane = j % WIDTH
         size, trusted = shape_row(y, j * d, d, metric, norms[j], row)

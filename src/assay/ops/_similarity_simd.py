@@ -58,11 +58,6 @@ _F64 = ir.DoubleType()
 _VEC = ir.VectorType(_F32, LANES)
 
 
-def _data(context, builder, array, value, at, element):
-    data = context.make_array(array)(context, builder, value).data
-    return builder.bitcast(builder.gep(data, [at]), element.as_pointer())
-
-
 def _at(builder, pointer, index):
     return builder.gep(pointer, [ir.Constant(_I64, index)])
 
@@ -114,7 +109,7 @@ def _loop(builder, count, start, body):
 
 
 @intrinsic
-def tile(typingctx, query, query_at, gallery, gallery_at, steps, out):
+def tile(typingctx, query, gallery, steps, out):
     """out[ROWS, WIDTH] = products of a group of queries and a panel of gallery rows.
 
     query [steps, ROWS], gallery [steps, WIDTH]: float32, or int32 words of four 8-bit integers
@@ -127,9 +122,7 @@ def tile(typingctx, query, query_at, gallery, gallery_at, steps, out):
             return context.get_dummy_value()  # never run here, and the processor has no such code
         element = _I32 if whole else _F32
         vector = ir.VectorType(element, LANES)
-        q = _data(context, builder, query, args[0], args[1], element)
-        g = _data(context, builder, gallery, args[2], args[3], element)
-        o = _data(context, builder, out, args[5], ir.Constant(_I64, 0), element)
+        q, g, _, o = args
 
         def step(k, sums):
             here = builder.gep(g, [builder.mul(k, ir.Constant(_I64, WIDTH))])
@@ -150,27 +143,23 @@ def tile(typingctx, query, query_at, gallery, gallery_at, steps, out):
             return builder.fadd(builder.fmul(row, one), total)
 
         zero = ir.Constant(vector, [0] * LANES)
-        for i, value in enumerate(_loop(builder, args[4], [zero] * (ROWS * VECTORS), step)):
+        for i, value in enumerate(_loop(builder, args[2], [zero] * (ROWS * VECTORS), step)):
             _store(builder, value, o, i)
         return context.get_dummy_value()
 
-    return types.void(query, types.int64, gallery, types.int64, types.int64, out), code
+    return types.void(query, gallery, types.int64, out), code
 
 
 @intrinsic
-def bounds(typingctx, product, at, panel, panel_at, shift, known, known_at, upper, lower):
+def bounds(typingctx, product, panel, shift, known, upper, lower):
     """upper, lower [WIDTH] of one row of a tile, from the PARTS of its panel and the TERMS of its
     query; shift is what the 128 added to each integer of the panel come to."""
     whole = isinstance(product.dtype, types.Integer)
 
     def code(context, builder, signature, args):
         element = _I32 if whole else _F32
-        p = _data(context, builder, product, args[0], args[1], element)
-        columns = _data(context, builder, panel, args[2], args[3], _F32)
-        terms = _data(context, builder, known, args[5], args[6], _F32)
-        up = _data(context, builder, upper, args[7], ir.Constant(_I64, 0), _F32)
-        low = _data(context, builder, lower, args[8], ir.Constant(_I64, 0), _F32)
-        shift = _splat(builder, args[4], LANES)
+        p, columns, shift, terms, up, low = args
+        shift = _splat(builder, shift, LANES)
         scale, a, b, above, below = (
             _splat(builder, builder.load(_at(builder, terms, i)), LANES) for i in range(TERMS)
         )
@@ -187,25 +176,18 @@ def bounds(typingctx, product, at, panel, panel_at, shift, known, known_at, uppe
             _store(builder, least, low, v)
         return context.get_dummy_value()
 
-    signature = types.void(
-        product, types.int64, panel, types.int64, types.int32, known, types.int64, upper, lower
-    )
-    return signature, code
+    return types.void(product, panel, types.int32, known, upper, lower), code
 
 
 def _comparison(ordered, operator, each):
     """An intrinsic: for which lanes `values[lane] operator threshold` holds, as bits."""
 
-    def compare(typingctx, values, threshold, at):
+    def compare(typingctx, values, threshold):
         def code(context, builder, signature, args):
-            zero = ir.Constant(_I64, 0)
-            left = _data(context, builder, values, args[0], zero, _F32)
-            if each:
-                right = _data(context, builder, threshold, args[1], args[2], _F32)
-            else:
-                one = _splat(builder, args[1], LANES)
+            left, right = args
+            one = None if each else _splat(builder, right, LANES)
             test = builder.fcmp_ordered if ordered else builder.fcmp_unordered
-            bits = zero
+            bits = ir.Constant(_I64, 0)
             for v in range(VECTORS):
                 other = _load(builder, right, _VEC, v) if each else one
                 found = test(operator, _load(builder, left, _VEC, v), other)
@@ -214,7 +196,7 @@ def _comparison(ordered, operator, each):
             return bits
 
         kind = threshold if each else types.float32
-        return types.uint64(values, kind, types.int64), code
+        return types.uint64(values, kind), code
 
     return intrinsic(compare)
 
@@ -227,13 +209,13 @@ is_above_each = _comparison(True, ">", True)
 
 
 @intrinsic
-def add_bits(typingctx, counts, at, bits):
-    """counts[at + lane] += 1 for each lane whose bit is set."""
+def add_bits(typingctx, counts, bits):
+    """counts[lane] += 1 for each lane whose bit is set."""
 
     def code(context, builder, signature, args):
-        place = _data(context, builder, counts, args[0], args[1], _I32)
+        place, bits = args
         for v in range(VECTORS):
-            some = builder.lshr(args[2], ir.Constant(_I64, v * LANES))
+            some = builder.lshr(bits, ir.Constant(_I64, v * LANES))
             some = builder.trunc(some, ir.IntType(LANES))
             lanes = builder.bitcast(some, ir.VectorType(ir.IntType(1), LANES))
             ones = builder.zext(lanes, ir.VectorType(_I32, LANES))
@@ -241,7 +223,7 @@ def add_bits(typingctx, counts, at, bits):
             _store(builder, builder.add(old, ones), place, v)
         return context.get_dummy_value()
 
-    return types.void(counts, types.int64, types.uint64), code
+    return types.void(counts, types.uint64), code
 
 
 def _lane_sums(difference):
@@ -253,9 +235,9 @@ def _lane_sums(difference):
             eight = ir.VectorType(_F64, 8)
             loaded = ir.VectorType(context.get_data_type(x.dtype), 8)
             wide = loaded.element == _F64
-            one = _data(context, builder, x, args[0], args[1], loaded.element)
-            four = [_data(context, builder, y, args[2], at, loaded.element) for at in args[3:7]]
-            out = _data(context, builder, lanes, args[8], ir.Constant(_I64, 0), _F64)
+            one = builder.gep(args[0], [args[1]])
+            four = [builder.gep(args[2], [at]) for at in args[3:7]]
+            out = args[8]
 
             def read(side, at):
                 value = _load(builder, builder.gep(side, [at]), loaded)

@@ -8,7 +8,7 @@ the lower bounds.
 import numpy as np
 
 from assay.ops import _intrinsics, _similarity_pack, _similarity_simd
-from assay.ops._intrinsics import lowest, popcount
+from assay.ops._intrinsics import keep, lowest, pointer, popcount
 from assay.ops._similarity_pack import pack_panel
 from assay.ops._similarity_simd import (
     ALL,
@@ -40,37 +40,38 @@ def worse(key, index, other, other_index):
 
 
 @inlined
-def offer(keys, index, i, filled, k, key, item):
-    """Put an item into the k best of query i, a heap with the worst on top."""
-    if filled[i] == k:
-        if not worse(keys[i, 0], index[i, 0], key, item):
-            return
+def offer(keys, index, filled, k, key, item):
+    """Put an item into the k best, a heap with the worst on top. Returns how many there are."""
+    if filled == k:
+        if not worse(keys[0], index[0], key, item):
+            return k
         at = 0
         while True:
             child = 2 * at + 1
             if child >= k:
                 break
             if child + 1 < k and worse(
-                keys[i, child + 1], index[i, child + 1], keys[i, child], index[i, child]
+                keys[child + 1], index[child + 1], keys[child], index[child]
             ):
                 child += 1
-            if not worse(keys[i, child], index[i, child], key, item):
+            if not worse(keys[child], index[child], key, item):
                 break
-            keys[i, at] = keys[i, child]
-            index[i, at] = index[i, child]
+            keys[at] = keys[child]
+            index[at] = index[child]
             at = child
     else:
-        at = filled[i]
-        filled[i] += 1
+        at = filled
+        filled += 1
         while at > 0:
             parent = (at - 1) >> 1
-            if not worse(key, item, keys[i, parent], index[i, parent]):
+            if not worse(key, item, keys[parent], index[parent]):
                 break
-            keys[i, at] = keys[i, parent]
-            index[i, at] = index[i, parent]
+            keys[at] = keys[parent]
+            index[at] = index[parent]
             at = parent
-    keys[i, at] = key
-    index[i, at] = item
+    keys[at] = key
+    index[at] = item
+    return filled
 
 
 @inlined
@@ -119,24 +120,30 @@ def topk_block_32(
     keys, index [nq, k] and filled [nq] are heaps; floor [nq] is a key that k rows reach for
     certain, and may be raised by other threads meanwhile.
     """
-    starts, lanes, sums = np.empty(4, np.int64), np.empty(32), np.empty(4)
-    rows = np.arange(n)
-    found_keys = np.empty(n)
+    panels = (n + WIDTH - 1) // WIDTH
+    steps = (d + 3) // 4
+    all_rows = np.arange(n)
+    all_keys = np.empty(n)
+    wides = np.empty(32 + 4)
+    places = np.empty(4, np.int64)
+    vectors, rows_of_y, norms_of_y = pointer(x, 0), pointer(y, 0), pointer(y_norms, 0)
+    rows, found_keys = pointer(all_rows, 0), pointer(all_keys, 0)
+    starts, lanes, sums = pointer(places, 0), pointer(wides, 0), pointer(wides, 32)
     if mode == EXACT:
         for i in range(nq):
             keys_of(
-                x, i, x_norms[i], y, rows, n, y_norms, d, metric, found_keys, starts, lanes, sums
-            )
+                vectors, i, x_norms[i], rows_of_y, rows, n, norms_of_y, d, metric, found_keys,
+                starts, lanes, sums,
+            )  # fmt: skip
             for j in range(n):
-                offer(keys, index, i, filled, k, found_keys[j], first + j)
+                filled[i] = offer(
+                    pointer(keys, i * k), pointer(index, i * k), filled[i], k,
+                    found_keys[j], first + j,
+                )  # fmt: skip
+        keep((all_rows, all_keys, wides, places))
         return
-    panels = (n + WIDTH - 1) // WIDTH
-    steps = (d + 3) // 4
-    row = np.empty(d, np.float32)
-    wholes = np.empty(ROWS * WIDTH, np.int32)
-    products = np.empty(ROWS * WIDTH, np.float32)
-    upper = np.empty(WIDTH, np.float32)
-    lower = np.empty(WIDTH, np.float32)
+    all_wholes = np.empty(ROWS * WIDTH, np.int32)
+    floats = np.empty(d + (ROWS + 2) * WIDTH, np.float32)
     item = np.empty((ROWS, n), np.int32)
     most = np.empty((ROWS, n), np.float32)
     least = np.empty((ROWS, n), np.float32)
@@ -144,6 +151,11 @@ def topk_block_32(
     values = np.empty(k + n, np.float64)
     packed = np.zeros(panels, np.uint8)
     none = np.int32(0)
+    wholes = pointer(all_wholes, 0)
+    upper, lower, products, row = (
+        pointer(floats, 0), pointer(floats, WIDTH), pointer(floats, 2 * WIDTH),
+        pointer(floats, (ROWS + 2) * WIDTH),
+    )  # fmt: skip
     for group in range((nq + ROWS - 1) // ROWS):
         count = min(ROWS, nq - group * ROWS)
         found[:] = 0
@@ -154,26 +166,35 @@ def topk_block_32(
         for p in range(panels):
             valid = ALL if (p + 1) * WIDTH <= n else (_1 << np.uint64(n - p * WIDTH)) - _1
             if way == WHOLE:
-                tile(q_words, group * steps * ROWS, g_words, p * steps * WIDTH, steps, wholes)
+                tile(
+                    pointer(q_words, group * steps * ROWS), pointer(g_words, p * steps * WIDTH),
+                    steps, wholes,
+                )  # fmt: skip
             else:
                 if packed[p] == 0:
-                    pack_panel(y, p, n, d, metric, y_norms, row, g_floats, g_float)
+                    pack_panel(
+                        rows_of_y, p, n, d, metric, norms_of_y, row,
+                        pointer(g_floats, 0), pointer(g_float, 0),
+                    )  # fmt: skip
                     packed[p] = 1
-                tile(q_floats, group * d * ROWS, g_floats, p * d * WIDTH, d, products)
+                tile(
+                    pointer(q_floats, group * d * ROWS), pointer(g_floats, p * d * WIDTH),
+                    d, products,
+                )  # fmt: skip
             crowd = 0
             for r in range(count):
                 i = group * ROWS + r
                 if way == WHOLE:
                     bounds(
-                        wholes, r * WIDTH, g_whole, p * PARTS * WIDTH, q_shifts[i],
-                        q_whole_terms, i * TERMS, upper, lower,
+                        pointer(all_wholes, r * WIDTH), pointer(g_whole, p * PARTS * WIDTH),
+                        q_shifts[i], pointer(q_whole_terms, i * TERMS), upper, lower,
                     )  # fmt: skip
                 else:
                     bounds(
-                        products, r * WIDTH, g_float, p * PARTS * WIDTH, none,
-                        q_float_terms, i * TERMS, upper, lower,
+                        pointer(floats, (2 + r) * WIDTH), pointer(g_float, p * PARTS * WIDTH),
+                        none, pointer(q_float_terms, i * TERMS), upper, lower,
                     )  # fmt: skip
-                bits = may_reach(upper, down(floor[i]), 0) & valid
+                bits = may_reach(upper, down(floor[i])) & valid
                 if filled[i] == k:
                     crowd += popcount(bits)
                 at = found[r]
@@ -197,19 +218,25 @@ def topk_block_32(
                 for c in range(had):
                     bound = np.float64(least[r, c])
                     values[filled[i] + c] = bound if bound == bound else -np.inf
-                floor[i] = max(floor[i], kth_largest(values, filled[i] + had, k))
+                reached = kth_largest(pointer(values, 0), filled[i] + had, k)
+                floor[i] = max(floor[i], reached)
             limit = down(floor[i])
             some = 0
             for c in range(had):
                 rows[some] = item[r, c]
                 some += most[r, c] >= limit or most[r, c] != most[r, c]
             keys_of(
-                x, i, x_norms[i], y, rows, some, y_norms, d, metric, found_keys, starts, lanes, sums
-            )
+                vectors, i, x_norms[i], rows_of_y, rows, some, norms_of_y, d, metric, found_keys,
+                starts, lanes, sums,
+            )  # fmt: skip
             for c in range(some):
-                offer(keys, index, i, filled, k, found_keys[c], first + rows[c])
+                filled[i] = offer(
+                    pointer(keys, i * k), pointer(index, i * k), filled[i], k,
+                    found_keys[c], first + rows[c],
+                )  # fmt: skip
             if filled[i] == k:
                 floor[i] = max(floor[i], keys[i, 0])
+    keep((all_rows, all_keys, wides, places, all_wholes, floats, values))
 
 
 topk_block_64 = twin(topk_block_32, "topk_block_64")

@@ -279,9 +279,11 @@ def tied_first(start: Ints, size: Ints, marked: Ints, within: Ints) -> Floats:
 
 def discounts(rank: Ints) -> Floats:
     """1 / log2(rank + 1) of ranks from 1."""
-    out = np.empty(rank.size)
-    kernels.discounts(rank, out)
-    return out
+    top = int(rank.max(initial=0))
+    distinct = np.arange(1, top + 1) if top < rank.size else rank  # logarithms are what costs
+    out = np.empty(distinct.size)
+    kernels.discounts(distinct, out)
+    return out[rank - 1] if top < rank.size else out
 
 
 def exponential(gain: Floats) -> Floats:
