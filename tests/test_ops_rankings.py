@@ -69,9 +69,10 @@ def test_both_ways_of_counting_equal_plain_numpy(few: int, keyed: bool, values: 
 
 @pytest.mark.parametrize("judged", [kernels.FEW_JUDGED + 1, kernels.SMALL, kernels.SMALL + 1])
 @pytest.mark.parametrize("spread", ["ulps", "tied", "huge"])
-def test_scores_that_are_one_float32(judged: int, spread: str) -> None:
+@pytest.mark.parametrize("others", [0, 200])
+def test_scores_that_are_one_float32(judged: int, spread: str, others: int) -> None:
     rng = np.random.default_rng(judged)
-    n = 300
+    n = judged + others
     scores = {
         "ulps": 1 + rng.integers(0, 400, n) * 2.0**-52,
         "tied": rng.integers(0, 3, n).astype(float),
@@ -186,6 +187,12 @@ def test_many_queries_at_once() -> None:
     assert np.array_equal(again, distinct)
     assert np.array_equal(same, bounds)
     assert column[::-1][order].tolist() == column.tolist()
+
+
+def test_equal_rows_keep_their_order() -> None:
+    for n in (5, kernels.SMALL):  # a sort that counts would put equals in one place
+        order = rankings.order_within(np.array([0, n]), np.zeros(n), np.zeros(n, np.int64))
+        assert order.tolist() == [*range(n)]
 
 
 @settings(max_examples=60)
