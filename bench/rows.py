@@ -59,7 +59,7 @@ def machine(command: str) -> Row:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "",
-        "os": platform.platform(),
+        "os": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]),
         "python": platform.python_version(),
         "versions": "; ".join(filter(None, map(_version, PACKAGES))),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

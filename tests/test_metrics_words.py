@@ -3,6 +3,7 @@
 import math
 import random
 from itertools import pairwise
+from typing import Any
 
 import jiwer
 import numba
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import assay
 from assay import EditCounts, align, cer, count_chars, count_words, mer, wer, wil, wip
+from assay.metrics import _pairs
 from assay.ops import _word_kernels
 from assay.ops._intrinsics import pointer
 from oracle import opcodes, totals, units
@@ -164,6 +166,19 @@ def test_gaps_of_other_lengths_move_no_tie(ref: str, hyp: str) -> None:
     assert [(c.kind, c.ref_start, c.ref_end, c.hyp_start, c.hyp_end) for c in chunks] == opcodes(
         a, b
     )
+
+
+def test_blocks_follow_the_length_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_THREADS", "2")
+    long = "word " * 40_000
+
+    def blocks(texts: list[Any]) -> int:
+        return len(list(_pairs.open_pairs(texts, texts, "word", "none", None, None).blocks()))
+
+    assert blocks([]) == 0
+    assert blocks(["a b c"] * 16) == 1  # a training step's worth stays in one thread
+    assert blocks([long] * 4) == 4  # documents are spread over all
+    assert blocks(["a b c"] * 100_000) == 6
 
 
 def test_near_words_are_told_apart() -> None:
