@@ -420,7 +420,9 @@ def symbol_pairs(
     for group in range(0, n_rows, LANES):
         size = min(LANES, n_rows - group)
         columns = 0
-        for lane in range(LANES):
+        for lane in range(LANES):  # those without a pair stand still
+            start[lane] = _0
+            slide[lane] = 0
             stop[lane] = 0
         for lane in range(size):
             at = order[group + lane] * FACTS
@@ -451,9 +453,7 @@ def symbol_pairs(
             steps_p, steps_n, head, step = lanes_p, lanes_n, lane - LANES, LANES
             if way <= IN_BAND:
                 place = head + m * step
-                distance = lane_distance(
-                    n, m, way, lanes_p[place], lanes_n[place], falls[lane]
-                )  # fmt: skip
+                distance = lane_distance(n, m, way, lanes_p[place], lanes_n[place], falls[lane])
                 if way == IN_BAND and distance > BAND:
                     way = IN_BLOCKS
             if way == IN_BLOCKS:
