@@ -62,3 +62,15 @@ def needs_cuda() -> None:
     if os.environ.get("ASSAY_FAIL_WITHOUT_CUDA") == "1":
         pytest.fail("ASSAY_FAIL_WITHOUT_CUDA=1, and torch sees no GPU")
     pytest.skip("torch sees no GPU")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+    """write(name, data) makes a file; tests of formats that take other data have their own."""
+
+    def write(name: str, data: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return path
+
+    return write

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay import EditCounts, Score, State, count_words
-from assay.core import state as module
+from assay.core import state_bytes as module
 from assay.core.errors import MergeError, StateFormatError
 from assay.core.state import fixed, grouped, keyed, listed, peak, summed
 

@@ -22,16 +22,6 @@ KEY = st.text(
 )
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(name, data):
-        path = tmp_path / name
-        path.write_bytes(data.encode() if isinstance(data, str) else data)
-        return path
-
-    return write
-
-
 @pytest.fixture(params=[1, 5, 8 << 20])
 def block_bytes(request, monkeypatch):
     monkeypatch.setattr(assay.readers.blocks, "BLOCK_BYTES", request.param)

@@ -16,15 +16,14 @@ partition: counts are integers, and lists are put in order of item id before the
 
 import dataclasses
 import functools
-import hashlib
 import json
-import struct
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.core import state_bytes
 from assay.core.errors import MergeError, StateFormatError
 from assay.core.score import Score, flatten
 
@@ -189,22 +188,12 @@ class State:
 
     def to_bytes(self) -> bytes:
         """A self-describing, checksummed byte string; equal states give equal bytes."""
-        arrays = self.to_arrays()
-        header = json.dumps(
-            {
-                "kind": type(self).__name__,
-                "schema": self.schema(),
-                "arrays": [[k, a.dtype.str, a.shape] for k, a in arrays.items()],
-            }
-        ).encode()
-        head = _HEAD.pack(_VERSION, len(header))
-        body = b"".join([_MAGIC, head, header, *(a.tobytes() for a in arrays.values())])
-        return body + _digest(body)
+        return state_bytes.pack(type(self).__name__, self.schema(), self.to_arrays())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what to_bytes() wrote. Damaged, truncated or newer bytes are a StateFormatError."""
-        kind, schema, arrays = _parse(bytes(memoryview(data)))
+        kind, schema, arrays = state_bytes.parse(bytes(memoryview(data)))
         state_type = State._kinds.get(kind)
         if state_type is None or not issubclass(state_type, cls):
             raise StateFormatError(f"{cls.__name__}.from_bytes: these bytes hold a {kind!r}")
@@ -216,49 +205,6 @@ class State:
         return [
             getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["kind"] == kind
         ]
-
-
-# -- bytes -------------------------------------------------------------------------------------
-
-_MAGIC = b"assay.state\x00"
-_VERSION = 1
-_HEAD = struct.Struct("<HI")  # version, length of the JSON header
-_DIGEST = 16
-_DTYPES = {"<i8", "<f8", "|u1"}
-
-
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
-
-
-def _parse(data: bytes) -> tuple[str, tuple[tuple[str, str], ...], dict[str, npt.NDArray[Any]]]:
-    start = len(_MAGIC) + _HEAD.size
-    if data[: len(_MAGIC)] != _MAGIC:
-        raise StateFormatError("not an assay state: the first bytes differ")
-    if len(data) < start + _DIGEST:
-        raise StateFormatError(f"state is cut short at {len(data)} bytes")
-    version, length = _HEAD.unpack_from(data, len(_MAGIC))
-    if version > _VERSION:
-        raise StateFormatError(
-            f"state has format {version}, this assay reads up to {_VERSION}; upgrade assay"
-        )
-    body = data[:-_DIGEST]
-    if _digest(body) != data[-_DIGEST:]:
-        raise StateFormatError("state is damaged or cut short: its checksum does not match")
-    try:
-        header = json.loads(body[start : start + length])
-        arrays, position = {}, start + length
-        for name, dtype, shape in header["arrays"]:
-            if dtype not in _DTYPES:
-                raise StateFormatError(f"state holds an array of type {dtype!r}")
-            count = int(np.prod(shape, dtype=np.int64))
-            array = np.frombuffer(body, dtype, count, position)
-            arrays[name] = array.reshape(shape)
-            position += array.nbytes
-        schema = tuple((str(name), str(kind)) for name, kind in header["schema"])
-        return str(header["kind"]), schema, arrays
-    except (KeyError, ValueError, TypeError) as error:
-        raise StateFormatError(f"state header cannot be read: {error!r}") from error
 
 
 # -- one rule per field kind -------------------------------------------------------------------

@@ -22,8 +22,8 @@ Block = Callable[[], tokens.Pairs]
 
 
 class PairInput:
-    """n pairs of any accepted kind. blocks() gives what packs them, a few thousand at a time, so
-    that packing one block overlaps with comparing others; items() reads them back as tokens."""
+    """n pairs of any accepted kind. blocks() gives what packs them, a part at a time, so that
+    packing one block overlaps with comparing others; items() reads them back as tokens."""
 
     split: str  # how items are cut into units, for the signature
 

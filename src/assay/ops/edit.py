@@ -13,16 +13,8 @@ import numpy.typing as npt
 
 from assay.core.threads import parallel
 from assay.ops import _edit_kernels as kernels
-from assay.ops._edit_kernels import (
-    CHUNKS,
-    COUNTS,
-    DELETE,
-    DISTANCE,
-    EQUAL,
-    INSERT,
-    PENDING,
-    SUBSTITUTE,
-)
+from assay.ops._edit_kernels import DELETE, EQUAL, INSERT, PENDING, SUBSTITUTE
+from assay.ops._edit_lanes import CHUNKS, COUNTS, DISTANCE
 from assay.ops._edit_long import long_distance, long_path
 from assay.ops.backend import choose
 from assay.ops.tokens import Pairs

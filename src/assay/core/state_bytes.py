@@ -1,0 +1,75 @@
+"""The bytes of a state: what to_bytes() writes and from_bytes() reads.
+
+magic, version, length of the header, header (JSON: kind, schema, names and shapes of arrays),
+the arrays, a checksum of all that
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import StateFormatError
+
+__all__ = ["pack", "parse"]
+
+Schema = tuple[tuple[str, str], ...]
+
+_MAGIC = b"assay.state\x00"
+_VERSION = 1
+_HEAD = struct.Struct("<HI")  # version, length of the JSON header
+_DIGEST = 16
+_DTYPES = {"<i8", "<f8", "|u1"}
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
+
+
+def pack(kind: str, schema: Schema, arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """A self-describing, checksummed byte string."""
+    header = json.dumps(
+        {
+            "kind": kind,
+            "schema": schema,
+            "arrays": [[k, a.dtype.str, a.shape] for k, a in arrays.items()],
+        }
+    ).encode()
+    head = _HEAD.pack(_VERSION, len(header))
+    body = b"".join([_MAGIC, head, header, *(a.tobytes() for a in arrays.values())])
+    return body + _digest(body)
+
+
+def parse(data: bytes) -> tuple[str, Schema, dict[str, npt.NDArray[Any]]]:
+    """Kind, schema and arrays; damaged, truncated or newer bytes are a StateFormatError."""
+    start = len(_MAGIC) + _HEAD.size
+    if data[: len(_MAGIC)] != _MAGIC:
+        raise StateFormatError("not an assay state: the first bytes differ")
+    if len(data) < start + _DIGEST:
+        raise StateFormatError(f"state is cut short at {len(data)} bytes")
+    version, length = _HEAD.unpack_from(data, len(_MAGIC))
+    if version > _VERSION:
+        raise StateFormatError(
+            f"state has format {version}, this assay reads up to {_VERSION}; upgrade assay"
+        )
+    body = data[:-_DIGEST]
+    if _digest(body) != data[-_DIGEST:]:
+        raise StateFormatError("state is damaged or cut short: its checksum does not match")
+    try:
+        header = json.loads(body[start : start + length])
+        arrays, position = {}, start + length
+        for name, dtype, shape in header["arrays"]:
+            if dtype not in _DTYPES:
+                raise StateFormatError(f"state holds an array of type {dtype!r}")
+            count = int(np.prod(shape, dtype=np.int64))
+            array = np.frombuffer(body, dtype, count, position)
+            arrays[name] = array.reshape(shape)
+            position += array.nbytes
+        schema = tuple((str(name), str(kind)) for name, kind in header["schema"])
+        return str(header["kind"]), schema, arrays
+    except (KeyError, ValueError, TypeError) as error:
+        raise StateFormatError(f"state header cannot be read: {error!r}") from error
