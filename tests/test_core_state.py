@@ -23,13 +23,13 @@ class AllKinds(State):
     """One field of every kind."""
 
     count: int = summed()
-    bins: Any = summed()  # noqa: RUF009
+    bins: Any = summed()
     labels: Mapping[Any, int] = keyed()
     most: float | None = peak()
-    rows: Any = listed("id", "value")  # noqa: RUF009
+    rows: Any = listed("id", "value")
     groups: Mapping[Any, "AllKinds"] = grouped()
     by: tuple[str, ...] | None = fixed()
-    rule: Any = fixed()  # noqa: RUF009
+    rule: Any = fixed()
 
     def total_scores(self) -> list[Score]:
         return [Score("count", self.count, "items", "higher", self.count)]

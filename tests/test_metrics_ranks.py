@@ -16,7 +16,6 @@ from assay.core.ragged import Ragged
 from assay.core.state import State
 from assay.metrics.ranks import (
     PartialRanks,
-    count_partial_ranks,
     count_ranks,
     same_label,
     target_scores,
@@ -195,37 +194,91 @@ def test_batches_of_queries_add_and_keep_their_ids() -> None:
         two_way[0] + two_way[1]
 
 
+@pytest.mark.parametrize("exclude", ["nothing", "lists", "groups"])
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 39), max_size=3))
 @settings(deadline=None, max_examples=30)
-def test_shards_of_a_gallery_add_up(seed: int, cuts: list[int]) -> None:
+def test_shards_of_a_gallery_add_up(exclude: str, seed: int, cuts: list[int]) -> None:
     rng = np.random.default_rng(seed)
     x, y = embeddings(rng, 6, 40)
-    relevant = [rng.choice(40, 3, replace=False).tolist() for _ in range(6)]
-    ends = sorted({0, *cuts, 40})
-    shards = [(y[a:b], a) for a, b in itertools.pairwise(ends)]
+    rows = [rng.choice(40, 3, replace=False).tolist() for _ in range(6)]
+    relevant: Any = [dict(zip(r, (1, 0, 2), strict=True)) for r in rows] if seed % 2 else rows
+    ids = rng.permutation(99)[:6]
+    voices, takes = rng.integers(0, 3, 6), rng.integers(0, 3, 40)
+    lists = [[*rng.choice(40, 4).tolist(), rows[i][0]] for i in range(6)]
     metric = ("dot", "cosine", "l2")[seed % 3]
+    asked = {
+        "metric": metric, "query_ids": ids, "both_directions": bool(seed % 5), "k": (2, 3),
+        "convention": "trec", "directions": ("a", "b"),
+    }  # fmt: skip
+    hidden = {"nothing": None, "lists": lists, "groups": (voices, takes)}
+
+    def of_shard(a: int, b: int) -> Any:
+        return (voices, takes[a:b]) if exclude == "groups" else hidden[exclude]
+
+    shards = list(itertools.pairwise(sorted({0, *cuts, 40})))
     scores = np.fmax.reduce(
-        [target_scores(x, s, relevant, metric=metric, gallery_offset=o) for s, o in shards]
-    )
+        [target_scores(x, y[a:b], relevant, metric=metric, gallery_offset=a, query_ids=ids)
+         for a, b in shards]
+    )  # fmt: skip
     parts = [
-        count_partial_ranks(x, s, relevant, scores, metric=metric, gallery_offset=o)
-        for s, o in shards
-    ]
+        count_ranks(x, y[a:b], relevant, target_scores=scores, gallery_offset=a,
+                    exclude=of_shard(a, b), **asked)
+        for a, b in shards
+    ]  # fmt: skip
     rng.shuffle(parts)
     total = sum(State.from_bytes(part.to_bytes()) for part in parts)
     assert isinstance(total, PartialRanks)
-    whole = count_ranks(x, y, relevant, metric=metric)
-    assert total.finish(relevant).to_bytes() == whole.to_bytes()
+    voice = {"voice": voices}
+    whole = count_ranks(x, y, relevant, exclude=hidden[exclude], by=voice, **asked)
+    assert total.finish(by=voice).to_bytes() == whole.to_bytes()
 
 
 def test_shards_of_other_pairs_do_not_add() -> None:
     x, y = embeddings(np.random.default_rng(6), 2, 4)
-    one = count_partial_ranks(x, y[:2], [0, 3], [1.0, 2.0])
-    other = count_partial_ranks(x, y[2:], [0, 3], [1.0, 2.5], gallery_offset=2)
-    with pytest.raises(MergeError, match="pairs differs"):
-        one + other
-    with pytest.raises(InputError, match="2 relevant pairs were counted, got 3"):
-        one.finish([[0, 1], [3]])
+    one = count_ranks(x, y[:2], [0, 3], target_scores=[1.0, 2.0])
+    for scores, k in (([1.0, 2.5], 1), ([1.0, 2.0], 2)):
+        other = count_ranks(x, y[2:], [0, 3], target_scores=scores, gallery_offset=2, k=k)
+        with pytest.raises(MergeError, match="differs"):
+            one + other
+
+
+def test_a_shard_is_added_once() -> None:
+    x, y = embeddings(np.random.default_rng(6), 2, 6)
+    scores = target_scores(x, y, [0, 3])
+
+    def shard(a: int, b: int, both: bool) -> PartialRanks:
+        return count_ranks(
+            x, y[a:b], [0, 3], target_scores=scores, gallery_offset=a, both_directions=both
+        )
+
+    one, two, three = (shard(a, a + 2, False) for a in (0, 2, 4))
+    assert (one + two + three).finish()["queries"] == 2
+    with pytest.raises(InputError, match="row 3, relevant to query 1, is in 0 of the shards added"):
+        (one + three).finish()
+    with pytest.raises(InputError, match="row 0, relevant to query 0, is in 2 of the shards added"):
+        (one + two + one).finish()
+    with pytest.raises(MergeError, match="row_depths have item ids in common"):
+        shard(4, 6, True) + shard(4, 6, True)
+    with pytest.raises(InputError, match=r"are not the rows 0\.\.3"):
+        (shard(0, 2, True) + shard(3, 5, True)).finish()
+    with pytest.raises(InputError, match="no shard of the gallery was added"):
+        PartialRanks.zero().finish()
+
+
+def test_a_table_of_gains_is_the_same_as_lists_of_them() -> None:
+    rng = np.random.default_rng(8)
+    x, y = embeddings(rng, 50, 60)
+    ids = rng.permutation(1000)[:50]
+    query, item = rng.choice(ids, 400), rng.integers(0, 60, 400)
+    pairs = {(q, j): float(rng.integers(0, 4)) for q, j in zip(query, item, strict=True)}
+    table = pa.table({
+        "query": [q for q, _ in pairs], "item": [j for _, j in pairs], "gain": list(pairs.values())
+    })  # fmt: skip
+    lists: dict[int, dict[int, float]] = {}
+    for (q, j), gain in pairs.items():
+        lists.setdefault(int(q), {})[int(j)] = gain
+    a = count_ranks(x, y, table, query_ids=ids, convention="trec")
+    assert a.to_bytes() == count_ranks(x, y, lists, query_ids=ids, convention="trec").to_bytes()
 
 
 def test_groups_of_queries() -> None:
@@ -289,8 +342,32 @@ GOOD = np.ones((3, 4))
             "convention must be one of",
         ),
         (
-            lambda: count_partial_ranks(GOOD, GOOD, [0, 1, 2], [1.0, np.nan, 1.0]),
-            "scores: that of pair 1 is NaN; put those of all shards together first",
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], target_scores=[1.0, np.nan, 1.0]),
+            "target_scores: that of pair 1 is NaN; put those of all shards together first",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], target_scores=[1.0]),
+            r"target_scores must be one for each of 3 relevant pairs, got shape \(1,\)",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], gallery_offset=3),
+            "gallery_offset needs the target_scores of all shards",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], target_scores=[1, 1, 1], by={"a": "xyz"}),
+            r"by goes to finish\(\)",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], exclude=[[0], [3], []]),
+            r"exclude\[1\]: gallery rows must be in 0..2, got 3",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, pa.table({"query": ["a"], "item": [1]})),
+            "relevant: column query must be integers",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, pa.table({"query": [0, 9], "item": [1, 1]})),
+            r"relevant: there is no query 9 \(1 of 2 are unknown\)",
         ),
     ],
 )

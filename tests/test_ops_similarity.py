@@ -502,12 +502,14 @@ def test_what_ranks_on_a_gpu_agrees(
     rng = np.random.default_rng(9)
     x, y = (torch.from_numpy(make(rng, (n, 9)).astype(np.float32)) for n in (20, 70))
     relevant, exclude = pairs_of(rng, 20, 70, 6), pairs_of(rng, 20, 70, 2)
+    groups = rng.integers(0, 5, 20), rng.integers(0, 9, 70)
 
     def everything() -> tuple[Any, Any, Any]:
         whole = rank_pairs(x, y, relevant, metric=metric, exclude=exclude, reverse=True)
         part = rank_pairs(
-            x, y[30:], relevant, metric=metric, first=30, scores=whole.scores, verify=9
-        )
+            x, y[30:], relevant, metric=metric, first=30, scores=whole.scores, verify=9,
+            groups=(groups[0], groups[1][30:]), reverse=True,
+        )  # fmt: skip
         return topk(x, y, 9, metric=metric, verify=3), whole, part
 
     plain = everything()

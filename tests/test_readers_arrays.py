@@ -5,6 +5,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
 import pytest
 
 from assay.core.errors import DataError
@@ -142,10 +145,82 @@ def test_places_that_are_no_array(folder):
     np.save("a1.npy", ROWS)
     np.save("a2.npy", ROWS)
     assert refusal("empty.npy") == "empty.npy: the file is empty; was it written?"
-    assert refusal("text.npy") == ("text.npy: not NumPy data; write it with np.save or np.savez")
+    assert refusal("text.npy") == (
+        "text.npy: not NumPy data, nor Parquet or Arrow; write it with np.save or np.savez"
+    )
     assert refusal("nope.npy") == "nope.npy: no such file; check the path"
     assert refusal("d").startswith("d: is a directory")
     assert refusal("pipe").startswith("pipe: arrays are read in place, from local files")
     assert refusal("-").startswith("-: arrays are read in place, from local files")
     assert refusal("a*.npy") == "a*.npy: 2 files match, expected one"
     np.testing.assert_array_equal(read_vectors((folder / "a1.npy").as_uri()), ROWS)
+
+
+LISTS = [ROWS[0].tolist(), ROWS[1].tolist(), ROWS[2].tolist(), ROWS[3].tolist()]
+
+
+def write_table(column, name="embedding", **others):
+    table = pa.table({name: column, **others})
+    pq.write_table(table, "a.parquet", row_group_size=3)
+    with pa.OSFile("a.arrow", "wb") as out, pa.ipc.new_file(out, table.schema) as writer:
+        writer.write_table(table, max_chunksize=3)
+    return "a.parquet", "a.arrow"
+
+
+@pytest.mark.parametrize("value", [pa.float16(), pa.float32(), pa.float64(), pa.int8()])
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list, lambda value: pa.list_(value, 3)])
+def test_a_column_of_lists(kind, value):
+    rows = ROWS.astype(value.to_pandas_dtype())
+    column = pa.chunked_array([pa.array(list(rows), kind(value))])
+    for name in write_table(column, id=list("abcd")):
+        for part in ("", ":embedding"):
+            found = read_vectors(name + part)
+            assert found.dtype == rows.dtype
+            np.testing.assert_array_equal(found, rows)
+        np.testing.assert_array_equal(read_vectors(name), rows)
+    sliced = pa.table({"embedding": column.slice(1, 2)})
+    pq.write_table(sliced, "part.parquet")
+    np.testing.assert_array_equal(read_vectors("part.parquet"), rows[1:3])
+
+
+def test_an_arrow_column_of_one_piece_is_mapped():
+    pa.feather.write_feather(pa.table({"v": LISTS}), "a.feather", compression="uncompressed")
+    before = pa.total_allocated_bytes()
+    found = read_vectors("a.feather")
+    assert pa.total_allocated_bytes() == before
+    np.testing.assert_array_equal(found, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0]], ":x: row 4 has 1 numbers, the first has 2"),
+        ([[1.0], None], ":x: row 2 is null; every row must be one list of numbers, all as long"),
+        ([[1.0, 2.0], [3.0, None]], ":x: row 2 holds a null"),
+        ([["a"]], ":x: lists hold string, expected numbers"),
+        ([1.0], ": holds no column of lists; there: 'x', 'id'; name one, as in "),
+        (pa.array([], pa.list_(pa.float32())), ": holds no vectors, its shape is (0, 0)"),
+    ],
+)
+def test_columns_that_are_no_vectors(column, message):
+    for name in write_table(column, "x", id=list("abcd")[: len(column)]):
+        assert refusal(name).startswith(name + message)
+
+
+def test_a_missing_column_is_named():
+    for name in write_table(LISTS, more=LISTS, id=list("abcd")):
+        assert refusal(name) == (
+            f"{name}: holds several columns of lists; there: 'embedding', 'more'; name one, as in "
+            f"{name}:embedding"
+        )
+        assert refusal(f"{name}:x") == f"{name}: no column 'x'; there: 'embedding', 'more', 'id'"
+        assert refusal(f"{name}:id") == (
+            f"{name}:id: holds string, expected a list of numbers in each row"
+        )
+
+
+def test_a_parquet_or_arrow_file_that_is_cut_short():
+    for name in write_table(LISTS):
+        data = Path(name).read_bytes()
+        Path(name).write_bytes(data[:-20])
+        assert refusal(name).startswith(f"{name}: ")

@@ -14,9 +14,8 @@ from assay.core.score import Score as Score
 from assay.core.state import State as State
 from assay.metrics.alignment import Alignments as Alignments
 from assay.metrics.edit_counts import EditCounts as EditCounts
+from assay.metrics.partial_ranks import PartialRanks as PartialRanks
 from assay.metrics.rank_counts import RankCounts as RankCounts
-from assay.metrics.ranks import PartialRanks as PartialRanks
-from assay.metrics.ranks import count_partial_ranks as count_partial_ranks
 from assay.metrics.ranks import count_ranks as count_ranks
 from assay.metrics.ranks import target_scores as target_scores
 from assay.metrics.relevance import same_label as same_label
@@ -48,7 +47,6 @@ __all__ = [
     "align",
     "cer",
     "count_chars",
-    "count_partial_ranks",
     "count_rankings",
     "count_ranks",
     "count_words",

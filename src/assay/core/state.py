@@ -57,7 +57,8 @@ def listed(*columns: str) -> Any:
 
 
 def fixed() -> Any:
-    """A part of the definition; states that differ in it do not add."""
+    """A part of the definition (plain values, or an int64 array); states that differ in it do not
+    add."""
     return dataclasses.field(default=None, metadata={"kind": "fixed"})
 
 
@@ -263,7 +264,10 @@ def _in_order(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def _merge_fixed(mine: Any, theirs: Any) -> Any:
     if mine is None or theirs is None:
         return theirs if mine is None else mine
-    if mine != theirs:
+    if isinstance(mine, np.ndarray) or isinstance(theirs, np.ndarray):
+        if not np.array_equal(mine, theirs):
+            raise MergeError("differs; such states do not add")
+    elif mine != theirs:
         raise MergeError(f"differs: {mine!r} and {theirs!r}; such states do not add")
     return mine
 
@@ -314,6 +318,17 @@ def _number(array: npt.NDArray[Any]) -> Any:
     return array.item() if array.ndim == 0 else array
 
 
+def _pack_fixed(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
+    if isinstance(value, np.ndarray):
+        return {f"{name}.array": value.astype("<i8", copy=False)}
+    return {name: _json(value)}
+
+
+def _unpack_fixed(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> Any:
+    array = arrays.get(f"{name}.array")
+    return _key_of(_unjson(arrays[name])) if array is None else array
+
+
 def _pack_peak(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
     dtype = "<i8" if isinstance(value, int) else "<f8"
     return {name: np.asarray([] if value is None else value, dtype)}
@@ -343,10 +358,6 @@ _RULES: dict[str, _Rule] = {
         lambda name, rows: {name: _in_order(rows).astype("<i8", copy=False)},
         _unpack_listed,
     ),
-    "fixed": _Rule(
-        _merge_fixed,
-        lambda name, value: {name: _json(value)},
-        lambda name, arrays, _: _key_of(_unjson(arrays[name])),
-    ),
+    "fixed": _Rule(_merge_fixed, _pack_fixed, _unpack_fixed),
     "grouped": _Rule(_merge_grouped, _pack_grouped, _unpack_grouped),
 }

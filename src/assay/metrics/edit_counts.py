@@ -71,7 +71,7 @@ class EditCounts(State):
     wrong_pairs: int = summed()
     empty_references: int = summed()
     confusions: Mapping[tuple[str | None, str | None], int] = keyed()
-    rows: npt.NDArray[np.int64] = listed(*_ROW)  # noqa: RUF009  a field specifier
+    rows: npt.NDArray[np.int64] = listed(*_ROW)
     groups: Mapping[tuple[str, ...], "EditCounts"] = grouped()
     by: tuple[str, ...] | None = fixed()
     unit: str | None = fixed()

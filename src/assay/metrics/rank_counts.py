@@ -34,7 +34,7 @@ from assay.metrics.rank_conventions import EMPTY, TIES, convention_named
 from assay.ops import rankings as ops
 from assay.ops.groups import group_codes
 
-__all__ = ["RankCounts"]
+__all__ = ["RankCounts", "cuts_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -57,8 +57,8 @@ class RankCounts(State):
     Made by count_ranks, count_rankings or from_pairs.
     """
 
-    queries: Ints = listed(*_QUERY)  # noqa: RUF009  a field specifier
-    pairs: Ints = listed(*_PAIR)  # noqa: RUF009
+    queries: Ints = listed(*_QUERY)
+    pairs: Ints = listed(*_PAIR)
     unranked_queries: int = summed()
     unjudged_queries: int = summed()
     names: Mapping[str, int] = keyed()
@@ -125,7 +125,7 @@ class RankCounts(State):
         chosen = convention_named(convention)
         ties = _one_of("ties", ties or chosen.ties, TIES)
         empty = _one_of("empty", empty or chosen.empty, EMPTY)
-        cuts = _cuts(k)
+        cuts = cuts_of(k)
         ids = _ints("query_ids", query_ids)
         n = len(ids)
         bounds = _ints("offsets", offsets, n + 1)
@@ -338,7 +338,8 @@ def _level(level: float) -> float:
     return float(level)
 
 
-def _cuts(k: int | Sequence[int]) -> tuple[int, ...]:
+def cuts_of(k: int | Sequence[int]) -> tuple[int, ...]:
+    """The cut-offs, checked, in order."""
     cuts: list[Any] = [k] if isinstance(k, (int, np.integer)) else list(k)
     for cut in cuts:
         if isinstance(cut, bool) or not isinstance(cut, (int, np.integer)) or cut < 1:

@@ -1,4 +1,4 @@
-"""Ranking metrics of embeddings: count_ranks, and its parts for a gallery in shards.
+"""Ranking metrics of embeddings: count_ranks, of a whole gallery or of one in shards.
 
 Where each relevant row stands among the whole gallery is counted behind the product of query and
 gallery, which is never held. Counts follow one canonical score and are the same for any precision,
@@ -6,29 +6,55 @@ block size, number of threads and sharding; see `ops/similarity.py`. What is mad
 `rank_counts.py`.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
-from assay.core.score import Score
-from assay.core.state import State, fixed, summed
-from assay.metrics._rankings import unwanted_of
+from assay.metrics.partial_ranks import PartialRanks
 from assay.metrics.rank_conventions import convention_named
-from assay.metrics.rank_counts import DIRECTIONS, RankCounts
-from assay.metrics.relevance import Relevance, excluded, relevance, same_label
+from assay.metrics.rank_counts import DIRECTIONS, RankCounts, cuts_of
+from assay.metrics.relevance import hidden, relevance, same_label
 from assay.ops import similarity
 
-__all__ = ["PartialRanks", "count_partial_ranks", "count_ranks", "same_label", "target_scores"]
+__all__ = ["PartialRanks", "count_ranks", "same_label", "target_scores"]
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
+class _Options(TypedDict, total=False):
+    """What both forms of count_ranks take."""
+
+    metric: str
+    k: int | Sequence[int]
+    both_directions: bool
+    directions: tuple[str, str]
+    exclude: Any
+    query_ids: Any
+    by: Mapping[str, Any] | None
+    convention: str
+    ties: str | None
+    gain: str
+    level: float | None
+    empty: str | None
+    precision: str | None
+    verify: int
+
+
+@overload
+def count_ranks(
+    query: Any, gallery: Any, relevant: Any, *, target_scores: None = None,
+    **options: Unpack[_Options],
+) -> RankCounts: ...  # fmt: skip
+@overload
+def count_ranks(
+    query: Any, gallery: Any, relevant: Any, *, target_scores: npt.ArrayLike,
+    gallery_offset: int = 0, **options: Unpack[_Options],
+) -> PartialRanks: ...  # fmt: skip
 def count_ranks(
     query: Any,
     gallery: Any,
@@ -40,11 +66,17 @@ def count_ranks(
     directions: tuple[str, str] = DIRECTIONS,
     exclude: Any = None,
     query_ids: Any = None,
+    gallery_offset: int = 0,
+    target_scores: Any = None,
     by: Mapping[str, Any] | None = None,
+    convention: str = "cross-modal",
+    ties: str | None = None,
+    gain: str = "linear",
+    level: float | None = None,
+    empty: str | None = None,
     precision: str | None = None,
     verify: int = 0,
-    **definition: Any,
-) -> RankCounts:
+) -> RankCounts | PartialRanks:
     """Rank the relevant gallery rows of each query, exactly and at full depth.
 
     query [q, d], gallery [g, d], metric, precision, verify: as topk.
@@ -57,74 +89,71 @@ def count_ranks(
         lists, or (groups of queries, groups of gallery rows), where rows of the query's own group
         are not there. What is excluded is not relevant.
     query_ids: int64 [q], different over all states that are to be added; by default 0..q-1.
+    target_scores: where the gallery is one shard of a larger one, whose rows begin with
+        gallery_offset: the scores float64 [p] of all relevant pairs, see target_scores(). Rows in
+        `relevant` and `exclude` are then those of the whole gallery; groups are the shard's.
     k, by, and convention, ties, gain, level and empty: as count_rankings. Equal scores stand in
         order of their rows.
 
-    Returns RankCounts, which adds over batches of queries, ranks and folds. InputError names the
+    Returns RankCounts, which adds over batches of queries, ranks and folds; with target_scores
+    PartialRanks, which adds over shards and gives RankCounts by finish(). InputError names the
     row of NaN, infinity, a zero vector under cosine, or a relevant row that is not in the gallery.
 
     >>> r = count_ranks([[1.0, 0.0], [0.0, 1.0]], [[0.8, 0.6], [1.0, 0.1], [0.1, 1.0]], [0, 2])
     >>> r["recall@1"], r["recall@5"], r["map"], r.per_item("rank").tolist()
     (0.5, 1.0, 0.75, [2.0, 1.0])
     """
-    own, out, groups, ids = _asked(query, gallery, relevant, exclude, query_ids)
-    q, g = len(ids), len(gallery)
+    convention_named(convention)
+    q, g = len(query), len(gallery)
+    ids = _ids(query_ids, q)
+    sharded = target_scores is not None
+    if sharded and by is not None:
+        raise InputError("by goes to finish(), when the shards are added")
+    if not sharded and gallery_offset:
+        raise InputError("gallery_offset needs the target_scores of all shards; see target_scores")
+    own = relevance(relevant, ids, None if sharded else g)
+    rows, items = _pairs(own.rows)
+    scores = _known(target_scores, len(rows)) if sharded else None
+    out = hidden(exclude, q, g, gallery_offset, None if sharded else g)
+    gone = out.among(rows, items)
+    there = np.flatnonzero(~gone)
     found = similarity.rank_pairs(
-        query, gallery, own.rows, metric=metric, exclude=out, groups=groups,
-        reverse=both_directions, precision=precision, verify=verify,
+        query, gallery, Ragged.from_lengths(items[there], np.bincount(rows[there], minlength=q)),
+        metric=metric, exclude=out.lists, groups=out.groups, reverse=both_directions,
+        first=gallery_offset, scores=None if scores is None else scores[there],
+        precision=precision, verify=verify,
     )  # fmt: skip
-    missing, missing_back = _missing(out, groups, q, g)
-    state = _state(ids, own, found[:3], g - missing, {"k": k, "by": by, **definition})
-    if found.reverse is None:
-        return state
-    back, order = _turned(own, ids, g)
-    counts = [side[order] for side in found.reverse[:3]]
-    reverse = _state(np.arange(g), back, counts, q - missing_back, {"k": k, **definition})
-    return state.with_reverse(reverse, directions)
-
-
-# -- a gallery in shards ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class PartialRanks(State):
-    """Counts of one shard of a gallery; those of all shards add up.
-
-    above, equal_before, equal_after: int64 [p], rows of the shards against each relevant pair.
-    depth: int64 [q], rows there were for each query. pairs: what the pairs and their scores are,
-    which must be the same for all shards.
-    """
-
-    above: Any = summed()  # noqa: RUF009  field specifiers
-    equal_before: Any = summed()  # noqa: RUF009
-    equal_after: Any = summed()  # noqa: RUF009
-    depth: Any = summed()  # noqa: RUF009
-    pairs: str | None = fixed()
-    metric: str | None = fixed()
-
-    def total_scores(self) -> list[Score]:
-        """None before finish(): ranks are known when all shards are added."""
-        return []
-
-    def finish(
-        self,
-        relevant: Any,
-        *,
-        query_ids: Any = None,
-        k: int | Sequence[int] = (1, 5, 10),
-        **definition: Any,
-    ) -> RankCounts:
-        """The ranks, when all shards are added; relevant and query_ids as they were counted."""
-        q = np.size(self.depth)
-        ids = _ids(query_ids, q)
-        own = relevance(relevant, ids, 0)
-        if len(own.rows.values) != np.size(self.above):
-            raise InputError(
-                f"finish: {np.size(self.above)} relevant pairs were counted, "
-                f"got {len(own.rows.values)}; give the same `relevant`"
-            )
-        counts = [self.above, self.equal_before, self.equal_after]
-        return _state(ids, own, counts, self.depth, {"k": k, **definition})
+    of_query, of_row = out.counts(q, g)
+    above, before, after = _placed(found, there, len(rows))
+    back = 0 if found.reverse is None else _placed(found.reverse, there, len(rows))
+    depths = q - of_row if both_directions else np.zeros(0, np.int64)
+    gains = np.ones(len(rows)) if own.gains is None else own.gains
+    if scores is None:
+        scores = np.full(len(rows), np.nan)
+        scores[there] = found.scores
+    partial = PartialRanks(
+        above=above,
+        equal_before=before,
+        equal_after=after,
+        held=((items >= gallery_offset) & (items < gallery_offset + g)).astype(np.int64),
+        excluded=gone.astype(np.int64),
+        depth=g - of_query,
+        rows=g,
+        query_ids=ids,
+        pairs=np.stack([rows, items, gains.view(np.int64), scores.view(np.int64)], axis=1),
+        graded=own.gains is not None,
+        metric=metric,
+        k=cuts_of(k),
+        convention=convention,
+        ties=ties,
+        gain=gain,
+        level=level,
+        empty=empty,
+        back=back,
+        row_depths=np.stack([gallery_offset + np.arange(len(depths)), depths], axis=1),
+        directions=(directions[0], directions[1]) if both_directions else None,
+    )
+    return partial if sharded else partial.finish(by=by)
 
 
 def target_scores(
@@ -135,71 +164,30 @@ def target_scores(
     metric: str = "cosine",
     gallery_offset: int = 0,
     query_ids: Any = None,
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Canonical scores of the relevant pairs, float64 [p]; NaN where the row is in another shard.
 
     Shards of a gallery are ranked in two steps: each shard gives its target scores,
-    `np.fmax.reduce` puts them together, and count_partial_ranks takes all of them.
-
-    >>> g = np.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> target_scores([[0.0, 1.0]], g[1:], [1], gallery_offset=1).tolist()
-    [1.0]
-    """
-    ids = _ids(query_ids, len(query))
-    rows = relevance(relevant, ids, 0).rows
-    local = rows.values[rows.offsets[0] : rows.offsets[-1]] - gallery_offset
-    here = np.flatnonzero((local >= 0) & (local < len(gallery)))
-    scores = np.full(len(local), np.nan)
-    queries = np.repeat(np.arange(len(ids)), rows.lengths)
-    scores[here] = similarity.score_pairs(query, gallery, queries[here], local[here], metric=metric)
-    return scores
-
-
-def count_partial_ranks(
-    query: Any,
-    gallery: Any,
-    relevant: Any,
-    scores: Any,
-    *,
-    metric: str = "cosine",
-    gallery_offset: int = 0,
-    query_ids: Any = None,
-    precision: str | None = None,
-) -> PartialRanks:
-    """Count the rows of one shard of a gallery against every relevant pair.
-
-    relevant: as count_ranks, rows of the whole gallery. gallery: rows gallery_offset,
-    gallery_offset + 1, … of it. scores: float64 [p], the target scores of all pairs; see
-    target_scores.
+    `np.fmax.reduce` puts them together, and count_ranks takes all of them.
 
     >>> q, g = np.eye(2), np.array([[0.8, 0.6], [1.0, 0.1], [0.1, 1.0]])
     >>> shards = [(g[:1], 0), (g[1:], 1)]
     >>> scores = [target_scores(q, s, [0, 2], gallery_offset=o) for s, o in shards]
-    >>> t = np.fmax.reduce(scores)
-    >>> parts = [count_partial_ranks(q, s, [0, 2], t, gallery_offset=o) for s, o in shards]
-    >>> sum(parts).finish([0, 2])["recall@1"]
+    >>> all_scores = np.fmax.reduce(scores)
+    >>> parts = [
+    ...     count_ranks(q, s, [0, 2], target_scores=all_scores, gallery_offset=o)
+    ...     for s, o in shards
+    ... ]
+    >>> sum(parts).finish()["recall@1"]
     0.5
     """
     ids = _ids(query_ids, len(query))
-    own = relevance(relevant, ids, 0)
-    scores = np.asarray(scores, np.float64)
-    if np.isnan(scores).any():
-        raise InputError(
-            f"scores: that of pair {int(np.argmax(np.isnan(scores)))} is NaN; put those of all "
-            "shards together first, with np.fmax.reduce"
-        )
-    found = similarity.rank_pairs(
-        query, gallery, own.rows, metric=metric, first=gallery_offset, scores=scores,
-        precision=precision,
-    )  # fmt: skip
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (ids, own.rows.lengths, own.rows.values, scores):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    depth = np.full(len(ids), len(gallery), np.int64)
-    return PartialRanks(*found[:3], depth, pairs=digest.hexdigest(), metric=metric)
-
-
-# -- pairs -----------------------------------------------------------------------------------------
+    rows, items = _pairs(relevance(relevant, ids, None).rows)
+    local = items - gallery_offset
+    here = np.flatnonzero((local >= 0) & (local < len(gallery)))
+    scores = np.full(len(local), np.nan)
+    scores[here] = similarity.score_pairs(query, gallery, rows[here], local[here], metric=metric)
+    return scores
 
 
 def _ids(query_ids: Any, q: int) -> Ints:
@@ -211,75 +199,28 @@ def _ids(query_ids: Any, q: int) -> Ints:
     return ids.astype(np.int64)
 
 
-def _asked(
-    query: Any, gallery: Any, relevant: Any, exclude: Any, query_ids: Any
-) -> tuple[Relevance, Ragged | None, tuple[Ints, Ints] | None, Ints]:
-    """What is relevant, without what is excluded; what is excluded; the ids of queries."""
-    q, g = len(query), len(gallery)
-    ids = _ids(query_ids, q)
-    own = relevance(relevant, ids, g)
-    out, groups = excluded(exclude, q, g)
-    rows = np.repeat(np.arange(q), own.rows.lengths)
-    items = own.rows.values[own.rows.offsets[0] : own.rows.offsets[-1]].astype(np.int64)
-    keep = np.ones(len(items), bool)
-    inside = (items >= 0) & (items < g)  # others are refused later
-    if out is not None:
-        taken = np.repeat(np.arange(q), out.lengths) * g + out.values
-        keep = ~np.isin(rows * g + items, taken) | ~inside
-    if groups is not None:
-        keep[inside] = groups[0][rows[inside]] != groups[1][items[inside]]
-    kept = Ragged.from_lengths(items[keep], np.bincount(rows[keep], minlength=q))
-    return Relevance(kept, None if own.gains is None else own.gains[keep]), out, groups, ids
+def _pairs(rows: Ragged) -> tuple[Ints, Ints]:
+    """Query and gallery row of each pair."""
+    items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
+    return np.repeat(np.arange(len(rows)), rows.lengths), items
 
 
-def _missing(
-    out: Ragged | None, groups: tuple[Ints, Ints] | None, q: int, g: int
-) -> tuple[Any, Any]:
-    """How many rows are not there for each query, and queries for each row."""
-    if groups is not None:
-        size = max((int(codes.max()) + 1 for codes in groups if len(codes)), default=0)
-        of_q, of_g = (np.bincount(codes, minlength=size) for codes in groups)
-        return of_g[groups[0]], of_q[groups[1]]
-    if out is None:
-        return np.zeros(q, np.int64), np.zeros(g, np.int64)
-    pairs = np.unique(np.repeat(np.arange(q), out.lengths) * g + out.values)
-    return np.bincount(pairs // g, minlength=q), np.bincount(pairs % g, minlength=g)
+def _known(target_scores: Any, p: int) -> Floats:
+    scores = np.array(target_scores, np.float64)
+    if scores.shape != (p,):
+        raise InputError(
+            f"target_scores must be one for each of {p} relevant pairs, got shape {scores.shape}"
+        )
+    if np.isnan(scores).any():
+        raise InputError(
+            f"target_scores: that of pair {int(np.argmax(np.isnan(scores)))} is NaN; put those of "
+            "all shards together first, with np.fmax.reduce"
+        )
+    return scores
 
 
-def _turned(own: Relevance, ids: Ints, g: int) -> tuple[Relevance, Ints]:
-    """The pairs as those of gallery rows, and the place of each in the order of queries."""
-    queries = np.repeat(np.arange(len(ids)), own.rows.lengths)
-    order = np.lexsort((queries, own.rows.values))
-    lengths = np.bincount(own.rows.values, minlength=g)
-    gains = None if own.gains is None else own.gains[order]
-    return Relevance(Ragged.from_lengths(ids[queries[order]], lengths), gains), order
-
-
-def _state(
-    ids: Ints, own: Relevance, counts: Any, depth: Any, definition: dict[str, Any]
-) -> RankCounts:
-    if own.gains is not None:
-        definition = definition | _unwanted(own, own.gains, counts, definition)
-    above, before, after = counts
-    return RankCounts.from_pairs(
-        ids, own.rows.offsets - own.rows.offsets[0], own.rows.values, own.gains,
-        above, before, after, depth, **definition,
-    )  # fmt: skip
-
-
-def _unwanted(
-    own: Relevance, gains: npt.NDArray[np.float64], counts: Any, definition: dict[str, Any]
-) -> dict[str, Any]:
-    """Judged rows that are not relevant: of each query, and better than each pair."""
-    chosen = convention_named(definition.get("convention", "cross-modal"))
-    level = chosen.level if definition.get("level") is None else definition["level"]
-    downwards = (definition.get("ties") or chosen.ties) == "item-descending"
-    unwanted = unwanted_of(gains, level)
-    rows = np.repeat(np.arange(len(own.rows)), own.rows.lengths)
-    order = np.lexsort((counts[0] + counts[2 if downwards else 1], rows))
-    before = np.concatenate([[0], np.cumsum(unwanted[order])])
-    first = np.searchsorted(rows[order], np.arange(len(own.rows)))
-    above = np.empty(len(rows), np.int64)
-    above[order] = before[:-1] - before[first[rows[order]]]
-    of_query = np.bincount(rows[unwanted], minlength=len(own.rows))
-    return {"nonrelevant": of_query, "nonrelevant_above": above}
+def _placed(found: similarity.PairCounts, there: Ints, p: int) -> Ints:
+    """Counts [3, p] of the pairs that are there; 0 of the others."""
+    placed = np.zeros((3, p), np.int64)
+    placed[:, there] = found[:3]
+    return placed

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
+from assay.ops.groups import rows_of_codes
 
-__all__ = ["Relevance", "SameLabel", "excluded", "relevance", "same_label"]
+__all__ = ["Hidden", "Relevance", "SameLabel", "hidden", "relevance", "same_label"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -42,16 +43,16 @@ def same_label(query_labels: Any, gallery_labels: Any) -> SameLabel:
     return SameLabel(*_coded(query_labels, gallery_labels, "same_label"))
 
 
-def relevance(relevant: Any, ids: Ints, g: int) -> Relevance:
+def relevance(relevant: Any, ids: Ints, g: int | None) -> Relevance:
     """relevant: an index for each query; index lists, an array [q, r] or Ragged; lists of
     {row: gain}; same_label(); {query id: rows or {row: gain}}; or a table with columns query, item
-    and gain."""
+    and gain. g: rows of the gallery, None where it is a shard of one."""
     if isinstance(relevant, SameLabel):
         return Relevance(_of_labels(relevant, len(ids), g), None)
     if isinstance(relevant, Ragged):
         return Relevance(_checked(relevant, len(ids)), None)
     if hasattr(relevant, "column_names") or hasattr(relevant, "columns"):
-        relevant = _of_table(relevant)
+        return _of_table(relevant, ids)
     if isinstance(relevant, Mapping):
         relevant = _by_query(relevant, ids)
     relevant = _plain(relevant)
@@ -71,18 +72,73 @@ def relevance(relevant: Any, ids: Ints, g: int) -> Relevance:
     return Relevance(Ragged.from_lengths(items, lengths), gains)
 
 
-def excluded(exclude: Any, q: int, g: int) -> tuple[Ragged | None, tuple[Ints, Ints] | None]:
-    """exclude: an index for each query, index lists, or a pair of group columns [q] and [g]."""
+class Hidden(NamedTuple):
+    """What is not there for a query: rows of a part of the gallery that begins with row `first`.
+
+    lists: rows of the whole gallery for each query, each once. groups: int64 [q] and [g], rows of
+    a query's own group are not there.
+    """
+
+    lists: Ragged | None
+    groups: tuple[Ints, Ints] | None
+    first: int
+
+    def among(self, rows: Ints, items: Ints) -> npt.NDArray[np.bool_]:
+        """Of pairs of query rows[p] and row items[p] of the whole gallery, which are not there."""
+        gone = np.zeros(len(items), bool)
+        if self.groups is not None:
+            own, others = self.groups
+            local = items - self.first
+            here = np.flatnonzero((local >= 0) & (local < len(others)))
+            gone[here] = own[rows[here]] == others[local[here]]
+        if self.lists is not None and self.lists.values.size:
+            values = self.lists.values
+            width = max(int(values.max()), int(items.max(initial=0))) + 1
+            taken = np.repeat(np.arange(len(self.lists)), self.lists.lengths) * width + values
+            gone |= np.isin(rows * width + items, taken) & (items >= 0)
+        return gone
+
+    def counts(self, q: int, g: int) -> tuple[Any, Any]:
+        """How many rows are not there for each query, and queries for each row."""
+        if self.groups is not None:
+            size = max((int(codes.max()) + 1 for codes in self.groups if len(codes)), default=0)
+            of_q, of_g = (np.bincount(codes, minlength=size) for codes in self.groups)
+            return of_g[self.groups[0]], of_q[self.groups[1]]
+        if self.lists is None:
+            return np.zeros(q, np.int64), np.zeros(g, np.int64)
+        local = self.lists.values - self.first
+        here = (local >= 0) & (local < g)
+        queries = np.repeat(np.arange(q), self.lists.lengths)[here]
+        return np.bincount(queries, minlength=q), np.bincount(local[here], minlength=g)
+
+
+def hidden(exclude: Any, q: int, part: int, first: int, g: int | None) -> Hidden:
+    """exclude: an index for each query, index lists, or a pair of group columns [q] and [part].
+
+    part: rows of the gallery that are here, from row `first`; g: rows of all of it, if known.
+    """
     if exclude is None:
-        return None, None
+        return Hidden(None, None, first)
     if isinstance(exclude, tuple) and len(exclude) == 2:
         groups = _coded(*exclude, "exclude")
-        for codes, n, what in zip(groups, (q, g), ("queries", "gallery rows"), strict=True):
+        for codes, n, what in zip(groups, (q, part), ("queries", "gallery rows"), strict=True):
             if len(codes) != n:
                 raise InputError(f"exclude: groups of {n} {what} are needed, got {len(codes)}")
-        return None, groups
+        return Hidden(None, groups, first)
     rows, _ = relevance(exclude, np.arange(q), g)
-    return rows, None
+    queries = np.repeat(np.arange(q), rows.lengths)
+    items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
+    wrong = items < 0 if g is None else (items < 0) | (items >= g)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        rule = "must not be negative" if g is None else f"must be in 0..{g - 1}"
+        raise InputError(f"exclude[{queries[at]}]: gallery rows {rule}, got {items[at]}")
+    order = np.lexsort((items, queries))
+    queries, items = queries[order], items[order]
+    first_of = np.ones(len(items), bool)
+    first_of[1:] = (np.diff(queries) != 0) | (np.diff(items) != 0)
+    lengths = np.bincount(queries[first_of], minlength=q)
+    return Hidden(Ragged.from_lengths(items[first_of], lengths), None, first)
 
 
 def _coded(query: Any, gallery: Any, what: str) -> tuple[Ints, Ints]:
@@ -97,43 +153,55 @@ def _coded(query: Any, gallery: Any, what: str) -> tuple[Ints, Ints]:
     return codes[: len(columns[0])], codes[len(columns[0]) :]
 
 
-def _of_labels(labels: SameLabel, q: int, g: int) -> Ragged:
+def _of_labels(labels: SameLabel, q: int, g: int | None) -> Ragged:
     for codes, n, what in zip(labels, (q, g), ("queries", "gallery rows"), strict=True):
-        if len(codes) != n:
+        if n is not None and len(codes) != n:
             raise InputError(f"same_label: labels of {n} {what} are needed, got {len(codes)}")
-    order = np.argsort(labels.gallery, kind="stable")
-    ordered = labels.gallery[order]
-    begins = np.searchsorted(ordered, labels.query, "left")
-    lengths = np.searchsorted(ordered, labels.query, "right") - begins
-    ends = np.cumsum(lengths)
-    inner = np.arange(int(ends[-1]) if q else 0) - np.repeat(ends - lengths, lengths)
-    return Ragged.from_lengths(order[np.repeat(begins, lengths) + inner], lengths)
+    return rows_of_codes(*labels)
 
 
-def _of_table(table: Any) -> dict[Any, dict[int, float]]:
+def _of_table(table: Any, ids: Ints) -> Relevance:
     names = list(getattr(table, "column_names", None) or table.columns)
     gain = next((name for name in GAINS if name in names), None)
     if not {"query", "item"} <= set(names):
         raise InputError(f"relevant: a table needs columns query and item, got {names}")
-    query, item = (np.asarray(_plain(table[name])).tolist() for name in ("query", "item"))
-    gains = np.asarray(_plain(table[gain])).tolist() if gain else [1.0] * len(query)
-    found: dict[Any, dict[int, float]] = {}
-    for q, j, value in zip(query, item, gains, strict=True):
-        own = found.setdefault(q, {})
-        if j in own:
-            raise InputError(f"relevant: query {q!r} has row {j!r} twice")
-        own[j] = value
-    return found
+    query, item = (np.asarray(_plain(table[name])) for name in ("query", "item"))
+    for name, column in (("query", query), ("item", item)):
+        if column.size and column.dtype.kind not in "iu":
+            raise InputError(
+                f"relevant: column {name} must be integers (query ids, gallery rows), "
+                f"got {column.dtype}"
+            )
+    order = np.argsort(ids, kind="stable")
+    known = np.append(ids[order], -1)
+    place = np.searchsorted(known[:-1], query)
+    strange = known[place] != query
+    if strange.any():
+        unknown = np.unique(query[strange]).size
+        raise _no_query(query[strange][0].item(), unknown, np.unique(query).size)
+    rows = np.append(order, 0)[place]
+    inner = np.lexsort((item, rows))
+    rows, item = rows[inner], item[inner].astype(np.int64)
+    twice = np.flatnonzero((np.diff(rows) == 0) & (np.diff(item) == 0))
+    if twice.size:
+        at = twice[0]
+        raise InputError(f"relevant: query {ids[rows[at]]} has row {item[at]} twice")
+    gains = np.asarray(_plain(table[gain])).astype(np.float64)[inner] if gain else None
+    return Relevance(Ragged.from_lengths(item, np.bincount(rows, minlength=len(ids))), gains)
 
 
 def _by_query(relevant: Mapping[Any, Any], ids: Ints) -> list[Any]:
     known = set(ids.tolist())
     if strange := [query for query in relevant if query not in known]:
-        raise InputError(
-            f"relevant: there is no query {strange[0]!r} ({len(strange)} of {len(relevant)} are "
-            "unknown); keys are query_ids, by default 0..q-1"
-        )
+        raise _no_query(strange[0], len(strange), len(relevant))
     return [relevant.get(i, ()) for i in ids.tolist()]
+
+
+def _no_query(query: Any, unknown: int, of: int) -> InputError:
+    return InputError(
+        f"relevant: there is no query {query!r} ({unknown} of {of} are unknown); queries are "
+        "query_ids, by default 0..q-1"
+    )
 
 
 def _row(row: Any, i: int) -> tuple[Ints, npt.NDArray[np.float64] | None]:

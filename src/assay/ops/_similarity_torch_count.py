@@ -240,7 +240,7 @@ def count_device(
             raise InputError(
                 f"count_ranks: relevant index must be in {gallery_offset}.."
                 f"{gallery_offset + n_g - 1}, got {int(index[at])} at position {at}; "
-                "pass target_scores to count against a part of the gallery"
+                "a part of a gallery needs the targets of all pairs"
             )
         targets = canonical(q_side, g_side, rows, cols, number, kernels)
     value = turned(targets, number)

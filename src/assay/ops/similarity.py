@@ -15,6 +15,7 @@ import numpy.typing as npt
 from assay.core.errors import AssayError, InputError
 from assay.core.ragged import Ragged
 from assay.ops.backend import choose, on_device
+from assay.ops.groups import rows_of_codes
 from assay.ops.vectors import Vectors, vectors
 
 __all__ = ["METRICS", "PairCounts", "TopK", "VerifyError", "rank_pairs", "score_pairs", "topk"]
@@ -304,7 +305,8 @@ def _rank_on_device(
     from assay.ops._similarity_torch_count import count_device
 
     if groups is not None:
-        raise InputError("exclude: on a GPU give index lists, not groups")
+        lists = rows_of_codes(*groups)  # the kernels know lists only
+        exclude = Ragged(lists.values + first, lists.offsets)
     rows, items = _pairs_of(relevant, len(query), len(gallery) if scores is None else None)
 
     def there(values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Vectors in NumPy's files: a .npy is mapped into memory, an array of a .npz is loaded.
+"""Vectors in files: a .npy is mapped into memory, an array of a .npz or a column is loaded.
 
 Nothing is ever unpickled: a file of Python objects is refused.
 """
@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import DataError
+from assay.readers import arrow_vectors
 from assay.readers.columns import listed
 from assay.readers.files import expand, readable
 
 __all__ = ["named_part", "read_vectors"]
 
-MAGIC = {b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"PK\x05\x06": ".npz"}
+MAGIC = {
+    b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"PK\x05\x06": ".npz", b"PAR1": ".parquet",
+    b"ARROW1": ".arrow",
+}  # fmt: skip
 KINDS = "fiub"  # floats, integers, booleans
 
 
@@ -34,9 +38,10 @@ def named_part(text: str) -> tuple[str, str | None]:
 
 
 def read_vectors(path: str) -> npt.NDArray[Any]:
-    """Vectors [rows, width] of a .npy, or of a .npz ('file.npz:name' where it holds several).
+    """Vectors [rows, width] of a .npy, of a .npz ('file.npz:name' where it holds several), or of a
+    column of lists of a Parquet or Arrow file ('file.parquet:column').
 
-    A .npy stays on disk until it is read. Errors: DataError for anything that is no table of
+    A .npy stays on disk until it is read, as does an Arrow column of one piece. Errors: DataError for anything that is no table of
     numbers, cut short, not local, or without rows.
     """
     name, key = named_part(path)
@@ -67,7 +72,11 @@ def _load(name: str, key: str | None) -> npt.NDArray[Any]:
         raise DataError(f"{name}: the file is empty; was it written?")
     kind = MAGIC.get(start, MAGIC.get(start[:4]))
     if kind is None:
-        raise DataError(f"{name}: not NumPy data; write it with np.save or np.savez")
+        raise DataError(
+            f"{name}: not NumPy data, nor Parquet or Arrow; write it with np.save or np.savez"
+        )
+    if kind in arrow_vectors.READERS:
+        return arrow_vectors.READERS[kind](name, file.path, key)
     if kind == ".npz":
         return _of_npz(name, file.path, key)
     if key is not None:
