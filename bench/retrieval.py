@@ -42,12 +42,12 @@ def gallery_and_queries(n: int, kind: str) -> tuple[Floats, Floats]:
 
 
 @cache
-def pairs(n: int, kind: str) -> tuple[Floats, Floats, Any]:
+def pairs(n: int, kind: str, width: int = WIDE) -> tuple[Floats, Floats, Any]:
     """n queries, RELEVANT gallery rows for each, and which these are."""
     rng = np.random.default_rng(3)
-    own = _directions(rng, n, WIDE, "encoder" if kind == "encoder" else "gaussian")
+    own = _directions(rng, n, width, "encoder" if kind == "encoder" else "gaussian")
     scale = np.float32(np.sqrt((own**2).mean()))
-    noise = rng.standard_normal((n * RELEVANT, WIDE), dtype=np.float32) * scale
+    noise = rng.standard_normal((n * RELEVANT, width), dtype=np.float32) * scale
     weight = {"encoder": 0.8, "gaussian": 3.0, "random": 1.0}[kind]
     rows = noise if kind == "random" else np.repeat(own, RELEVANT, axis=0) + weight * noise
     place = rng.permutation(len(rows))
@@ -179,40 +179,44 @@ def ranks(kind: str) -> Callable[[int], Work]:
     return build
 
 
-def against_torchmetrics(n: int) -> Work:
+def against_torchmetrics(width: int) -> Callable[[int], Work]:
     """n queries, five relevant of 5 n; torchmetrics is given the scores."""
-    query, gallery, relevant = pairs(n, "encoder")
 
-    def ours() -> Contender:
-        import assay
+    def build(n: int) -> Work:
+        query, gallery, relevant = pairs(n, "encoder", width)
 
-        return Contender(
-            lambda: assay.count_ranks(query, gallery, relevant, metric="dot"),
-            lambda r: {"map": r["map"]},
+        def ours() -> Contender:
+            import assay
+
+            return Contender(
+                lambda: assay.count_ranks(query, gallery, relevant, metric="dot"),
+                lambda r: {"map": r["map"]},
+            )
+
+        def peer() -> Contender:
+            import torch
+            from torchmetrics.retrieval import RetrievalMAP
+
+            scores = torch.from_numpy(query @ gallery.T).ravel() + 2  # it takes no negative ones
+            target = torch.zeros(n, len(gallery), dtype=torch.long)
+            target.scatter_(1, torch.from_numpy(relevant), 1)
+            indexes = torch.arange(n).repeat_interleave(len(gallery))
+
+            def run() -> float:
+                metric = RetrievalMAP()
+                metric.update(scores, target.ravel(), indexes=indexes)
+                return float(metric.compute())
+
+            return Contender(run, lambda value: {"map": value})
+
+        return Work(
+            ours=ours,
+            peers={"torchmetrics RetrievalMAP": peer},
+            truth=cache(lambda: _of_argsort(query, gallery, relevant, np.float64)),
+            floor=sgemm(query, gallery),
         )
 
-    def peer() -> Contender:
-        import torch
-        from torchmetrics.retrieval import RetrievalMAP
-
-        scores = torch.from_numpy(query @ gallery.T).ravel() + 2  # it takes no negative ones
-        target = torch.zeros(n, len(gallery), dtype=torch.long)
-        target.scatter_(1, torch.from_numpy(relevant), 1)
-        indexes = torch.arange(n).repeat_interleave(len(gallery))
-
-        def run() -> float:
-            metric = RetrievalMAP()
-            metric.update(scores, target.ravel(), indexes=indexes)
-            return float(metric.compute())
-
-        return Contender(run, lambda value: {"map": value})
-
-    return Work(
-        ours=ours,
-        peers={"torchmetrics RetrievalMAP": peer},
-        truth=cache(lambda: _of_argsort(query, gallery, relevant, np.float64)),
-        floor=sgemm(query, gallery),
-    )
+    return build
 
 
 # -- given runs ------------------------------------------------------------------------------------

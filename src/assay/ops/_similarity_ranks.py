@@ -12,6 +12,7 @@ from assay.core.threads import parallel
 from assay.ops import _similarity_count as counting
 from assay.ops._similarity_scan import (
     BATCH,
+    COSINE,
     METRICS,
     Batch,
     Room,
@@ -22,6 +23,7 @@ from assay.ops._similarity_scan import (
     threads_for,
 )
 from assay.ops._similarity_simd import WIDTH
+from assay.ops.rankings import order_of_pairs
 from assay.ops.vectors import Floats, Vectors
 
 __all__ = ["pair_keys", "ranks"]
@@ -51,7 +53,7 @@ class Targets(NamedTuple):
     @classmethod
     def of(cls, homes: Ints, others: Ints, keys: npt.NDArray[np.float64], n: int) -> "Targets":
         """Pairs whose home is not in 0..n - 1 are left out."""
-        order = np.lexsort((others, keys, homes))
+        order = order_of_pairs(homes, others, keys)
         order = order[(homes[order] >= 0) & (homes[order] < n)]
         offsets = np.concatenate([[0], np.cumsum(np.bincount(homes[order], minlength=n))])
         keys = keys[order]
@@ -68,17 +70,24 @@ def pair_keys(
     metric = METRICS[name]
     kind = max(query.float, gallery.float)
     keys = np.empty(len(rows))
-    step = max(1, (16 << 20) // (8 * query.d))
+    most = max(1, (16 << 20) // (8 * query.d))
+    step = max(1, min(most, -(-len(rows) // threads_for(query, gallery))))
 
     def some(start: int) -> None:
         chosen = slice(start, start + step)
         used, place = np.unique(rows[chosen], return_inverse=True)
         x, y = query.take(used, kind), gallery.take(items[chosen], kind)
-        x_norms = norms_of(x, used, query.what, metric)
-        y_norms = norms_of(y, items[chosen], gallery.what, metric)
+
+        def norms() -> tuple[Floats, Floats]:
+            x_norms = norms_of(x, used, query.what, metric)
+            return x_norms, norms_of(y, items[chosen], gallery.what, metric)
+
+        x_norms, y_norms = norms() if metric == COSINE else (np.zeros(len(x)), np.zeros(len(y)))
         kernel_for(counting, "pair_keys", x)(
             x.reshape(-1), x_norms, place, y.reshape(-1), y_norms, query.d, metric, keys[chosen]
         )
+        if not np.isfinite(keys[chosen]).all():
+            norms()  # refuses rows of NaN
 
     for _ in parallel(some, range(0, len(rows), step)):
         pass

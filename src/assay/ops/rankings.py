@@ -25,6 +25,7 @@ __all__ = [
     "exponential",
     "first_repeat",
     "locate",
+    "order_of_pairs",
     "order_within",
     "place",
     "stable_id",
@@ -234,6 +235,15 @@ def order_within(bounds: Ints, scores: Floats, keys: Ints) -> Ints:
     order = np.empty(scores.size, np.int64)
     kernels.order_within(scores, keys, bounds, order)
     return order
+
+
+def order_of_pairs(homes: Ints, items: Ints, keys: Floats | None = None) -> Ints:
+    """The order of pairs by home, then key upwards, then item; fast where homes are in order."""
+    steps = np.diff(homes)
+    if (steps < 0).any():
+        return np.lexsort((items, homes) if keys is None else (items, keys, homes))
+    bounds = np.concatenate([[0], np.flatnonzero(steps) + 1, [len(homes)]])
+    return order_within(bounds, np.zeros(len(homes)) if keys is None else -keys, items)
 
 
 def first_repeat(values: Ints, bounds: Ints) -> int:

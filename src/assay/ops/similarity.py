@@ -16,6 +16,7 @@ from assay.core.errors import AssayError, InputError
 from assay.core.ragged import Ragged
 from assay.ops.backend import choose, on_device
 from assay.ops.groups import rows_of_codes
+from assay.ops.rankings import first_repeat, order_of_pairs
 from assay.ops.vectors import Vectors, vectors
 
 __all__ = ["METRICS", "PairCounts", "TopK", "VerifyError", "rank_pairs", "score_pairs", "topk"]
@@ -249,10 +250,8 @@ def _pairs_of(relevant: Ragged, q: int, g: int | None) -> tuple[Ints, Ints]:
         at = int(np.argmax(wrong))
         rule = "must not be negative" if g is None else f"must be in 0..{g - 1}"
         raise InputError(f"relevant[{rows[at]}]: gallery rows {rule}, got {items[at]}")
-    order = np.lexsort((items, rows))
-    twice = (np.diff(rows[order]) == 0) & (np.diff(items[order]) == 0)
-    if twice.any():
-        at = order[int(np.argmax(twice))]
+    at = first_repeat(items, relevant.offsets - relevant.offsets[0])
+    if at >= 0:
         raise InputError(f"relevant[{rows[at]}]: row {items[at]} stands there twice")
     return rows, items
 
@@ -265,7 +264,7 @@ def _skipped(rows: Ints, items: Ints, exclude: Ragged | None, first: int, q: int
         out = exclude.values[exclude.offsets[0] : exclude.offsets[-1]].astype(np.int64) - first
         rows = np.concatenate([rows, np.repeat(np.arange(q), exclude.lengths)])
         items = np.concatenate([items, out])
-    order = np.lexsort((items, rows))
+    order = order_of_pairs(rows, items)
     return Ragged.from_lengths(items[order], np.bincount(rows, minlength=q))
 
 
@@ -275,7 +274,7 @@ def _among(rows: Ints, items: Ints, keys: npt.NDArray[np.float64], here: Any) ->
     out = np.zeros((3, len(rows)), np.int64)
     if not len(rows):
         return out
-    order = np.lexsort((items, keys, rows))
+    order = order_of_pairs(rows, items, keys)
     row, key = rows[order], keys[order]
     new_row = np.concatenate([[True], row[1:] != row[:-1]])
     new_key = new_row | np.concatenate([[True], key[1:] != key[:-1]])
