@@ -41,8 +41,8 @@ def read_vectors(path: str) -> npt.NDArray[Any]:
     """Vectors [rows, width] of a .npy, of a .npz ('file.npz:name' where it holds several), or of a
     column of lists of a Parquet or Arrow file ('file.parquet:column').
 
-    A .npy stays on disk until it is read, as does an Arrow column of one piece. Errors: DataError for anything that is no table of
-    numbers, cut short, not local, or without rows.
+    A .npy stays on disk until it is read, as does an Arrow column of one piece. Errors: DataError
+    for anything that is no table of numbers, cut short, not local, or without rows.
     """
     name, key = named_part(path)
     array = _load(name, key)
