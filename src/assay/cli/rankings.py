@@ -40,8 +40,8 @@ def rankings(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Vectors of the queries: .npy, .npz (FILE.npz:NAME of several arrays), or lists in "
-            "a column of a Parquet or Arrow file (FILE:COLUMN).",
+            help="Vectors of the queries: .npy, .npz (FILE.npz:NAME of several arrays), or "
+            "lists in a column of a Parquet or Arrow file (FILE:COLUMN).",
             rich_help_panel=EMBEDDINGS,
         ),
     ] = None,
