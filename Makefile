@@ -31,6 +31,7 @@ docs: $(VENV)/.dev
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/assay/_native.*.so
 
+$(VENV)/.core: EXTRAS := [demo]
 $(VENV)/.core: $(SOURCES)
 	$(INSTALL_ASSAY)
 	touch $@

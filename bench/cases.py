@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import classification
 import gpu
 import processes
 import retrieval
@@ -59,6 +60,8 @@ SLOW = StopRule(min_rounds=3, max_rounds=9, budget_s=40.0)
 SGEMM = "the product alone, float32, torch"
 FAISS = Goal("faster", 2, 3.5, "faiss IndexFlatIP")
 LISTS = "join and encode both lists, read the bytes once"
+READ = "read target and scores once"
+SCORED = 2_000_000 * (8 + 4)  # bytes of targets and scores
 COLUMNS = "read the columns' buffers once"
 
 CASES = [
@@ -252,6 +255,68 @@ CASES = [
         )
         for name, build in (("topk", gpu.top), ("ranks", gpu.ranks))
         for kind, (queries, width) in gpu.SIZES.items()
+    ),
+    Case(
+        "scores_report",
+        "accuracy, F1, macro-F1 on 7 thresholds, ROC-AUC and AP of n float32 scores",
+        classification.report,
+        READ,
+        (Goal("faster", 100, 200, "scikit-learn"), Goal("memory", 2 * SCORED / 2**20)),
+        size=2_000_000,
+        quick=200_000,
+        warm=2_000,
+        tolerance=1e-9,
+        rule=SLOW,
+    ),
+    Case(
+        "roc_auc",
+        "ROC-AUC of n float32 scores",
+        classification.roc_auc,
+        READ,
+        (Goal("faster", 20, 45, "roc_auc_score"), Goal("memory", 2 * SCORED / 2**20)),
+        size=2_000_000,
+        quick=200_000,
+        warm=2_000,
+        tolerance=1e-9,
+        rule=SLOW,
+    ),
+    Case(
+        "best_threshold",
+        "the exact best macro-F1 threshold of n float32 scores",
+        classification.best_threshold,
+        READ,
+        (
+            Goal("faster", 6, 15, "confusion_matrix_at_thresholds"),
+            Goal("memory", 2 * SCORED / 2**20),
+        ),
+        size=2_000_000,
+        quick=200_000,
+        warm=2_000,
+        tolerance=1e-9,
+        rule=SLOW,
+    ),
+    Case(
+        "labels_step",
+        "binary counts of a batch of n items, one call",
+        classification.step,
+        "one bincount",
+        (Goal("faster", 15, 50, "BinaryF1Score.update"), Goal("faster", 100, 500, "f1_score")),
+        size=64,
+        quick=64,
+        warm=8,
+        tolerance=1e-6,
+    ),
+    Case(
+        "bootstrap",
+        "1,000 resamples of macro-F1 and of ROC-AUC of n items; widths against theory",
+        classification.bootstrap,
+        "draw one resample's row numbers",
+        (Goal("faster", 50, 200, "scikit-learn, resampled"),),
+        size=100_000,
+        quick=10_000,
+        warm=500,
+        tolerance=2e-3,
+        rule=SLOW,
     ),
     Case(
         "parquet_cli",

@@ -259,7 +259,7 @@ def test_one_side_from_standard_input(tmp_path):
 
 
 def test_all_forms_have_the_same_numbers(data):
-    arguments = (data, *COLUMNS, "--by", "speaker", "--empty", "skip")
+    arguments = (data, *COLUMNS, "--by", "speaker", "--empty", "skip", "--interval", "none")
     by_json = transcripts(*arguments, "--json").values
     rows = list(csv.DictReader(io.StringIO(transcripts(*arguments, "--csv").out)))
     by_csv = {
@@ -285,9 +285,9 @@ def test_all_forms_have_the_same_numbers(data):
 
 def test_without_groups_every_score_has_a_row(data):
     found = transcripts(data, *COLUMNS, "--json").values
-    lines = transcripts(data, *COLUMNS).out.splitlines()
+    lines = transcripts(data, *COLUMNS, "--interval", "none").out.splitlines()
     assert [line.split()[0] for line in lines] == ["score", *(name for (name,) in found)]
-    markdown = transcripts(data, *COLUMNS, "--markdown").out.splitlines()
+    markdown = transcripts(data, *COLUMNS, "--interval", "none", "--markdown").out.splitlines()
     assert len(markdown) == 2 + len(found)
 
 
@@ -355,7 +355,7 @@ def test_words_that_are_no_markup_on_a_terminal():
 def test_a_group_that_is_called_like_the_total():
     stdin = line("a", "b", g="(all)") + line("a", "a", g="zz") + line("b", "b", g=None)
     out = transcripts("-", "--format", "jsonl", "--by", "g", "--unit", "word", stdin=stdin).out
-    assert [row.split()[:3] for row in out.splitlines()[1:]] == [
+    assert [row.split()[:3] for row in out.partition("\n\n")[0].splitlines()[1:]] == [
         ["(all)", "3", "0.3333"],
         ["(all)", "1", "1.0000"],
         ["(none)", "1", "0.0000"],
@@ -366,7 +366,7 @@ def test_a_group_that_is_called_like_the_total():
 def test_the_group_of_the_empty_text_is_not_the_total():
     stdin = line("a", "b", g="") + line("a", "a", g="zz")
     ask = partial(transcripts, "-", "--format", "jsonl", "--by", "g", "--unit", "word", stdin=stdin)
-    first = [row.split()[0] for row in ask().out.splitlines()[1:]]
+    first = [row.split()[0] for row in ask().out.partition("\n\n")[0].splitlines()[1:]]
     assert first == ["(all)", "(empty)", "zz"]
     groups = [row["g"] for row in csv.DictReader(io.StringIO(ask("--csv").out))]
     assert list(dict.fromkeys(groups)) == ["", "(empty)", "zz"]
@@ -387,7 +387,8 @@ def test_thousands_of_groups(tmp_path):
     ids = [f"id-{i:05}" for i in range(5000)]
     texts = [f"word {i}" for i in range(5000)]
     pq.write_table(pa.table({"id": ids, "reference": texts, "hypothesis": texts[::-1]}), path)
-    rows = transcripts(path, "--by", "id", "--unit", "word").out.splitlines()
+    asked = (path, "--by", "id", "--unit", "word", "--interval", "none")
+    rows = transcripts(*asked).out.splitlines()
     assert len(rows) == 5002
     assert rows[1].split()[:3] == ["(all)", "5,000", "0.5000"]
     assert [row.split()[0] for row in rows[2:]] == ids

@@ -316,12 +316,13 @@ import numpy as np, pyarrow as pa
 from assay.cli import main
 from assay.ops import _edit_kernels, _edit_long, _token_kernels, _word_kernels
 from assay.ops import _ranking_kernels, _similarity_count, _similarity_pack, _similarity_top
+from assay.ops import _resample_kernels
 
 KERNELS = {
     f"{room.__name__}.{name}": kernel
     for room in (
         _edit_kernels, _edit_long, _token_kernels, _word_kernels,
-        _ranking_kernels, _similarity_count, _similarity_pack, _similarity_top,
+        _ranking_kernels, _similarity_count, _similarity_pack, _similarity_top, _resample_kernels,
     )
     for name, kernel in vars(room).items()
     if hasattr(kernel, "signatures")
@@ -364,6 +365,16 @@ for convention in ("trec", "sklearn", "cross-modal", "sentence-transformers"):
         assay.count_rankings(run, {"q1": ["d1", "d5"]}, **options).scores()
         assay.count_rankings(columns, (columns[0], columns[1], columns[2] % 2), **options).scores()
 assay.count_rankings([[3, 1, 2]], [[1]]).scores()
+from assay.metrics.bootstrap import fill_bags, poisson_bootstrap
+from assay.metrics.item_values import ItemScores
+words = assay.count_words(["a b c"] * 70, [f"a {i} c" for i in range(70)], items=True)
+for state in (words, fill_bags(words, ["wer"]), poisson_bootstrap(words, ["wer"])):
+    assay.interval(state, "wer")
+areas = ItemScores.from_items(np.arange(9), np.arange(9) % 2, np.arange(9.0))
+for state, metric in ((words, "wer"), (areas, "roc_auc")):
+    assay.interval(state, metric, cluster=range(len(state.rows)))
+    for method in ("bootstrap", "permutation" if metric == "wer" else "delong"):
+        assay.compare(state, state, metric, method=method)
 print([name for name, kernel in KERNELS.items() if len(kernel.signatures) > warm[name]])
 """
 

@@ -43,7 +43,7 @@ BAD = {
         "q.npy[3] holds NaN or infinity; ",
     ),
     "inf": (lambda: altered("g.npy", (5, 0), -np.inf), [], "g.npy[5] holds NaN or infinity; "),
-    "zero": (lambda: altered("g.npy", 7, 0), [], "g.npy[7] is all zero, which has no cosine; "),
+    "zero": (lambda: altered("g.npy", 7, 0), [], "g.npy[7] has norm 0, and no cosine; "),
     "width": (
         lambda: np.save("g.npy", np.ones((G, 5))),
         [],
@@ -52,7 +52,7 @@ BAD = {
     "integers": (
         lambda: np.save("g.npy", np.ones((G, D), np.int64)),
         [],
-        "g.npy: vectors must be floats or small integers, got int64; ",
+        "g.npy: vectors must be floats or integers of up to 32 bits, got int64; ",
     ),
     "complex": (
         lambda: np.save("q.npy", np.ones((Q, D), np.complex64)),

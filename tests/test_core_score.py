@@ -29,7 +29,7 @@ KEYS = [
     ),
     (score(zebra="1", aardvark="2", model="m"), "p/", "p/m/aardvark_2/zebra_1/wer"),
     # what a tracker refuses in a name
-    (score(voice="a/b@c#é"), "", "voice_a_b_c__/wer"),
+    (score(voice="a/b@c#é"), "", "voice_a_b_c_é/wer"),
     (score(voice="a b.c-d:e_f"), "", "voice_a b.c-d:e_f/wer"),
 ]
 

@@ -1,15 +1,18 @@
 """`assay demo`: its tables and pictures are jiwer's numbers and alignments of the bundled clips,
-retrieval is that of plain NumPy."""
+retrieval is that of plain NumPy, and the classifier's scores are scikit-learn's."""
 
 import json
 import re
+import sys
 
 import jiwer
 import numpy as np
 import pytest
 from rich.cells import cell_len
+from sklearn import metrics as sk
 
 import oracle
+from assay.demo.classification import out_of_fold
 from cli_kit import CLIPS, RATES, assay, records, truth
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -149,6 +152,63 @@ def test_retrieval(shown):
         ]
     assert [row.split() for row in rows] == expected
     assert statement.startswith("cross-modal: recall@k is the share of queries with a relevant")
+
+
+CLASSIFIER = "A classifier over five folds: benign breast masses"
+
+
+def test_every_mass_is_scored_by_a_model_that_did_not_see_it():
+    target, score, fold = out_of_fold()
+    assert [len(target), target.sum()] == [569, 357]
+    assert np.bincount(fold).tolist() == [0, 114, 114, 114, 114, 113]
+    assert ((score > 0) & (score < 1)).all()
+    again = out_of_fold()
+    assert all(np.array_equal(a, b) for a, b in zip(again, (target, score, fold), strict=True))
+
+
+def macro_f1(target, score, threshold):
+    return sk.f1_score(target, score >= threshold, average="macro")
+
+
+def tuned(target, score):
+    """The best threshold for macro-F1, then nearest to 0.5, then the lower, by trying all."""
+    tried = [(-round(macro_f1(target, score, t), 12), abs(t - 0.5), t) for t in np.unique(score)]
+    return min(tried)[2]
+
+
+def test_classification(shown):
+    head, *rows, note = section(shown, CLASSIFIER)
+    names = "fold items accuracy macro F1 ROC-AUC AP threshold best held out"
+    assert head.split() == names.split()
+    target, score, fold = out_of_fold()
+    predicted = np.empty(len(target), bool)  # each fold at the threshold of the others
+    expected = []
+    for number in [*range(1, 6), None]:
+        own = fold == number if number else np.ones(len(fold), bool)
+        y, p = target[own], score[own]
+        best = tuned(y, p)
+        if number:
+            predicted[own] = p >= tuned(target[~own], score[~own])
+        held_out = sk.f1_score(y, predicted[own], average="macro")
+        values = (
+            sk.accuracy_score(y, p >= 0.5), macro_f1(y, p, 0.5), sk.roc_auc_score(y, p),
+            sk.average_precision_score(y, p), best, macro_f1(y, p, best), held_out,
+        )  # fmt: skip
+        expected.append([str(number or "(all)"), str(len(y)), *(f"{v:.4f}" for v in values)])
+    assert [row.split() for row in rows] == expected
+    assert "which is optimistic" in note
+
+
+def test_without_scikit_learn_the_rest_is_shown(monkeypatch, shown):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    lines = demo().splitlines()
+    line = f"{CLASSIFIER}: left out, as sklearn is not installed; install it with: "
+    at = lines.index(f"{line}pip install 'assay[demo]'")
+    everything = shown.splitlines()
+    assert lines[:at] == everything[:at]
+    assert lines[at + 1 :] == everything[everything.index("Now your own:") - 1 :]
 
 
 def test_piped_output_is_plain(shown):

@@ -24,6 +24,10 @@ Items = list[Any]
 
 TEXTS = "reference and hypothesis texts"
 RANKINGS = "rankings and relevant items"
+LABELS = "targets and predicted labels"
+SCORES = "targets and scores"
+
+GRID = [0.0, -0.0, 0.25, 0.3, 0.30000001192092896, 0.5, 0.99, 1.0]  # many ties
 
 # what a metric takes -> a strategy of lists of items
 INPUTS: dict[str, st.SearchStrategy[Items]] = {
@@ -32,6 +36,10 @@ INPUTS: dict[str, st.SearchStrategy[Items]] = {
         st.lists(st.tuples(*[sentences(tokens(3))] * 2), max_size=8),
     ),
     RANKINGS: st.lists(judged_rankings(), max_size=8),
+    LABELS: st.lists(st.tuples(*[st.integers(0, 1)] * 2), max_size=12)
+    | st.lists(st.tuples(*[st.integers(-3, 5)] * 2), max_size=12)
+    | st.lists(st.tuples(*[st.sampled_from(["a", "b c", "ß", "\ud800"])] * 2), max_size=12),
+    SCORES: st.lists(st.tuples(st.integers(0, 1), st.sampled_from(GRID)), max_size=12),
 }
 
 # the same, as one example with a value that is neither 0 nor 1
@@ -42,6 +50,8 @@ EXAMPLES: dict[str, Items] = {
         ({"a": 3.0, "b": 2.0}, {"b": 1, "a": 0}),
         ([*"abcdefghijk"], {"k": 1, "a": 0}),
     ],
+    LABELS: [(1, 1), (1, 0), (0, 0), (0, 0), (0, 1)],
+    SCORES: [(1, 0.9), (1, 0.4), (0, 0.5), (0, 0.1)],
 }
 
 # options of a count function that change what its state holds
@@ -64,9 +74,18 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"ties": "expected", "empty": "nan"},
         {"ties": "pessimistic", "empty": "zero"},
     ],
-}
+    LABELS: [{}, {"items": True}, {"by": True}, {"weights": True, "by": True, "items": True}],
+    SCORES: [{}, {"items": True}, {"by": True}, {"weights": True, "by": True, "items": True},
+             {"dtype": np.float32}, {"dtype": np.float16, "by": True}],
+}  # fmt: skip
 
-POSITIONAL = {TEXTS: ["reference", "hypothesis"], RANKINGS: ["rankings", "relevant"]}
+POSITIONAL = {
+    TEXTS: ["reference", "hypothesis"],
+    RANKINGS: ["rankings", "relevant"],
+    LABELS: ["target", "prediction"],
+    SCORES: ["target", "score"],
+}
+WEIGHTS = [1.0, 0.1, 0.0, 0.7, 2.5e-300]
 
 COUNTS = {metric.where: metric.takes for metric in METRICS.values()}
 
@@ -96,6 +115,11 @@ def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any])
             "voice": [("slt", None)[k % 2] for k in ids],
             "rate": [k // 2 % 2 for k in ids],
         }
+    if options.get("weights"):
+        options["weights"] = [WEIGHTS[k % len(WEIGHTS)] for k in ids]
+    if kind := options.pop("dtype", None):
+        target, score = arguments(where, items, ids)
+        return count_function(where)(target, np.array(score, kind), **options)
     return count_function(where)(*arguments(where, items, ids), **options)
 
 
@@ -200,7 +224,8 @@ def test_inputs_are_left_as_they_were(where: str, data: Any) -> None:
     items, options = data.draw(cases(where))
     columns = arguments(where, items, range(len(items)))
     before = copy.deepcopy(columns)
-    options = {name: value for name, value in options.items() if name != "by"}
+    apart = ("by", "weights", "dtype")
+    options = {name: value for name, value in options.items() if name not in apart}
     first = count_function(where)(*columns, **options)
     assert columns == before
     assert count_function(where)(*columns, **options).to_bytes() == first.to_bytes()
@@ -228,7 +253,7 @@ def test_the_table_keeps_its_word(name: str) -> None:
     metric = METRICS[name]
     items = EXAMPLES[metric.takes]
     state = count(metric.where, items, range(len(items)), {})
-    (score,) = [score for score in state.scores() if score.name == name]
+    (score,) = [score for score in state.scores() if score.name == name and not score.tags]
     assert (score.unit, score.better) == (metric.unit, metric.better)
     assert score.n == len(items)
     assert score.signature.startswith(f"{name}|")

@@ -63,9 +63,10 @@ def test_equals_the_metrics_of_the_whole_ranking(convention: str, metric: str, s
         for _ in range(q)
     ]
     out = [set(rng.choice(g, rng.integers(0, 3)).tolist()) for _ in range(q)]
+    k = [cut for cut in (1, 3, 10) if cut <= g]
     for excluded in (None, out):
         ours = count_ranks(
-            x, y, gains, metric=metric, convention=convention, k=(1, 3, 10),
+            x, y, gains, metric=metric, convention=convention, k=k,
             exclude=None if excluded is None else [sorted(row) for row in excluded],
         )  # fmt: skip
         left = [
@@ -74,7 +75,7 @@ def test_equals_the_metrics_of_the_whole_ranking(convention: str, metric: str, s
         ]
         truth = count_rankings(
             ranking_of(x, y, metric, excluded), dict(enumerate(left)),
-            convention=convention, k=(1, 3, 10),
+            convention=convention, k=k,
         )  # fmt: skip
         same_scores(ours, truth)
 
@@ -188,10 +189,15 @@ def test_batches_of_queries_add_and_keep_their_ids() -> None:
         count_ranks(x[p], y, relevant[p], query_ids=ids[p], both_directions=True)
         for p in ([0], [1])
     ]
-    with pytest.raises(
-        MergeError, match="ids in common"
-    ):  # rows were ranked among some queries only
+    with pytest.raises(MergeError, match="both rank the queries of gallery row 0"):
         two_way[0] + two_way[1]
+    folds = [
+        count_ranks(x[:4], y, [0, 1, 2, 3], query_ids=range(a, a + 4), both_directions=True,
+                    gallery_ids=np.arange(a, a + 50))
+        for a in (0, 100)
+    ]  # fmt: skip
+    assert (folds[0] + folds[1]).reverse["map"] == pytest.approx(folds[0].reverse["map"])
+    assert (folds[0] + folds[1]).reverse["queries_without_relevant"] == 92
 
 
 @pytest.mark.parametrize("exclude", ["nothing", "lists", "groups"])
@@ -235,11 +241,35 @@ def test_shards_of_a_gallery_add_up(exclude: str, seed: int, cuts: list[int]) ->
 
 def test_shards_of_other_pairs_do_not_add() -> None:
     x, y = embeddings(np.random.default_rng(6), 2, 4)
-    one = count_ranks(x, y[:2], [0, 3], target_scores=[1.0, 2.0])
-    for scores, k in (([1.0, 2.5], 1), ([1.0, 2.0], 2)):
-        other = count_ranks(x, y[2:], [0, 3], target_scores=scores, gallery_offset=2, k=k)
+    scores = target_scores(x, y, [0, 3])
+    one = count_ranks(x, y[:2], [0, 3], target_scores=scores)
+    other = target_scores(x, y, [0, 2])
+    for rest, k in (([0, 2], (1, 5, 10)), ([0, 3], 2)):
+        known = other if rest == [0, 2] else scores
+        two = count_ranks(x, y[2:], rest, target_scores=known, gallery_offset=2, k=k)
         with pytest.raises(MergeError, match="differs"):
-            one + other
+            one + two
+
+
+def test_target_scores_are_those_of_the_vectors() -> None:
+    x, y = embeddings(np.random.default_rng(6), 2, 4)
+    scores = target_scores(x, y, [0, 3])
+    with pytest.raises(InputError, match=r"that of pair 0 is .*, but dot gives .*; take target_sc"):
+        count_ranks(x, y, [0, 3], target_scores=scores, metric="dot")
+    with pytest.raises(InputError, match="that of pair 1 is inf, but cosine gives"):
+        count_ranks(x, y, [0, 3], target_scores=[scores[0], np.inf])
+
+
+def test_an_empty_shard_changes_nothing() -> None:
+    x, y = embeddings(np.random.default_rng(7), 3, 5)
+    none = y[:0]
+    assert np.isnan(target_scores(x, none, [0, 3, 4], gallery_offset=5)).all()
+    scores = target_scores(x, y, [0, 3, 4])
+    asked = {"target_scores": scores, "both_directions": True}
+    parts = [count_ranks(x, y, [0, 3, 4], **asked),
+             count_ranks(x, none, [0, 3, 4], gallery_offset=5, **asked)]  # fmt: skip
+    whole = count_ranks(x, y, [0, 3, 4], both_directions=True)
+    assert sum(parts).finish().to_bytes() == whole.to_bytes()
 
 
 def test_a_shard_is_added_once() -> None:
@@ -252,17 +282,42 @@ def test_a_shard_is_added_once() -> None:
         )
 
     one, two, three = (shard(a, a + 2, False) for a in (0, 2, 4))
-    assert (one + two + three).finish()["queries"] == 2
-    with pytest.raises(InputError, match="row 3, relevant to query 1, is in 0 of the shards added"):
-        (one + three).finish()
-    with pytest.raises(InputError, match="row 0, relevant to query 0, is in 2 of the shards added"):
-        (one + two + one).finish()
-    with pytest.raises(MergeError, match="row_depths have item ids in common"):
-        shard(4, 6, True) + shard(4, 6, True)
-    with pytest.raises(InputError, match=r"are not the rows 0\.\.3"):
-        (shard(0, 2, True) + shard(3, 5, True)).finish()
+    assert (one + two + three).finish(rows=6)["queries"] == 2
+    for wrong, message in (
+        (one + three, "a shard begins with row 4 where 2 is next; add each shard"),
+        (two + three, "a shard begins with row 2 where 0 is next"),
+        (one + two + shard(3, 6, False), "a shard begins with row 3 where 4 is next"),
+        (one, "row 3, relevant to query 1, is in no shard that was added; they have 2 rows"),
+    ):
+        with pytest.raises(InputError, match=message):
+            wrong.finish()
+    with pytest.raises(InputError, match="the shards added have 4 rows of 6"):
+        (one + two).finish(rows=6)
+    for both in (True, False):
+        with pytest.raises(MergeError, match="the shard that begins with row 4 was added already"):
+            shard(4, 6, both) + shard(4, 6, both)
     with pytest.raises(InputError, match="no shard of the gallery was added"):
         PartialRanks.zero().finish()
+    with pytest.raises(InputError, match="k: 7 is more than the 6 rows of the gallery"):
+        count_ranks(x, y, [0, 3], k=7)
+
+
+def test_many_pairs_are_ranked_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    x, y = embeddings(rng, 30, 40)
+    own, labels, voice = rng.integers(0, 3, 30), rng.integers(0, 3, 40), rng.choice(["a", "b"], 30)
+    asked = {"query_ids": rng.permutation(99)[:30], "by": {"voice": voice}, "verify": 3}
+    gains = [{int(j): 1.5 for j in np.flatnonzero(labels == c)} for c in own]
+    takes = (rng.integers(0, 9, 30), rng.integers(0, 9, 40))
+    lists = [rng.choice(40, 2).tolist() for _ in range(30)]
+    for relevant in (same_label(own, labels), gains):
+        for exclude in (None, takes, lists):
+            monkeypatch.undo()
+            whole = count_ranks(x, y, relevant, exclude=exclude, **asked)
+            monkeypatch.setattr("assay.metrics.ranks.PAIRS", 50)
+            assert count_ranks(x, y, relevant, exclude=exclude, **asked).to_bytes() == (
+                whole.to_bytes()
+            )
 
 
 def test_a_table_of_gains_is_the_same_as_lists_of_them() -> None:
@@ -314,7 +369,7 @@ GOOD = np.ones((3, 4))
         (lambda: count_ranks(GOOD, GOOD, {7: [0]}), "relevant: there is no query 7"),
         (
             lambda: count_ranks(GOOD, GOOD, pd.DataFrame({"q": [1], "item": [1]})),
-            r"relevant: a table needs columns query and item, got \['q', 'item'\]",
+            r"relevant must have columns query and item, there are \['q', 'item'\]",
         ),
         (
             lambda: count_ranks(GOOD, GOOD, pa.table({"query": [0, 0], "item": [1, 1]})),
@@ -350,12 +405,49 @@ GOOD = np.ones((3, 4))
             r"target_scores must be one for each of 3 relevant pairs, got shape \(1,\)",
         ),
         (
+            lambda: count_ranks(GOOD, GOOD, pd.DataFrame({"query": [0], "item": [1], "good": [0]})),
+            r"relevant: no column gain among .*; name it so, or leave 'good' out",
+        ),
+        (lambda: same_label([0.0, np.nan], [1.0]), "label 1 of queries is missing"),
+        (lambda: same_label(["a"], ["a", None]), "label 1 of the gallery is missing"),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], exclude=[0, 1]),
+            "exclude must have 3 rows, one a query, got 2",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], exclude=["a", 1, 2]),
+            r"exclude\[0\] must be gallery rows",
+        ),
+        (lambda: count_ranks(GOOD, GOOD, None), "relevant must be gallery rows of each of 3"),
+        (lambda: count_ranks(GOOD, GOOD, [{0: "x"}, [], []]), "gains must be numbers"),
+        (lambda: count_ranks(GOOD, GOOD, [{0: np.inf}, [], []]), "gains must be finite, got inf"),
+        (
+            lambda: count_ranks(GOOD, GOOD, [{0: 2000}, [], []], gain="exponential"),
+            "2\\^2000 - 1 is beyond what can be added",
+        ),
+        (lambda: count_ranks(GOOD, GOOD, [0, 1, 2], k=1.5), "k must be whole numbers"),
+        (lambda: count_ranks(GOOD, GOOD, [0, 1, 2], k=None), "k must be whole numbers"),
+        (lambda: count_ranks(GOOD, GOOD, [0, 1, 2], by="a"), "by must be a mapping"),
+        (lambda: count_ranks(GOOD, GOOD, [0, 1, 2], level="a"), "level must be at least 0"),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], both_directions=True, directions=("a",)),
+            "directions must be two names",
+        ),
+        (
+            lambda: count_ranks(GOOD, GOOD, [0, 1, 2], target_scores=["a", 1, 1]),
+            "target_scores must be numbers",
+        ),
+        (
+            lambda: target_scores(GOOD, GOOD, [0, 1, 2], gallery_offset=2.5),
+            "gallery_offset must be a whole number of at least 0, got 2.5",
+        ),
+        (
             lambda: count_ranks(GOOD, GOOD, [0, 1, 2], gallery_offset=3),
             "gallery_offset needs the target_scores of all shards",
         ),
         (
             lambda: count_ranks(GOOD, GOOD, [0, 1, 2], target_scores=[1, 1, 1], by={"a": "xyz"}),
-            r"by goes to finish\(\)",
+            r"by and gallery_ids go to finish\(\)",
         ),
         (
             lambda: count_ranks(GOOD, GOOD, [0, 1, 2], exclude=[[0], [3], []]),

@@ -142,7 +142,7 @@ ARRAYS = (np.array([1, 1, 2]), np.array([4, 5, 4]), np.array([0.5, 0.25, 1.0]))
             pa.table({"query": ["a"], "text": ["b"]}),
             {"a": "b"},
             {},
-            "rankings must have columns query and item (and score), there are ['query', 'text']",
+            "rankings must have columns query and item, there are ['query', 'text']",
         ),
         (
             (["a", None], ["x", "y"]),

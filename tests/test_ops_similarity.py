@@ -411,7 +411,7 @@ ONE = Ragged.from_lengths(np.zeros(3, np.int64), np.ones(3, np.int64))
         (lambda: topk(GOOD, BROKEN * np.inf, 1), r"gallery\[0\] holds NaN or infinity"),
         (
             lambda: topk(GOOD, GOOD * [[1], [0], [1]], 1),
-            r"gallery\[1\] is all zero, which has no c",
+            r"gallery\[1\] has norm 0, and no c",
         ),
         (
             lambda: topk(GOOD.astype(float) * 1e200, GOOD, 1, metric="dot"),
@@ -433,11 +433,11 @@ ONE = Ragged.from_lengths(np.zeros(3, np.int64), np.ones(3, np.int64))
         (lambda: topk([[1.0], [1.0, 2.0]], GOOD, 1), r"query must have shape \[rows, width\]: "),
         (
             lambda: topk(GOOD.astype(complex), GOOD, 1),
-            "query: vectors must be floats or small integers",
+            "query: vectors must be floats or integers of up to 32",
         ),
         (
             lambda: topk(GOOD, [["a"]], 1),
-            "gallery: vectors must be floats or small integers, got <U1",
+            "gallery: vectors must be floats or integers of up to 32 bits, got <U1",
         ),
         (
             lambda: topk(GOOD, GOOD, 1, metric="cos"),

@@ -159,6 +159,13 @@ def test_places_that_are_no_array(folder):
 LISTS = [ROWS[0].tolist(), ROWS[1].tolist(), ROWS[2].tolist(), ROWS[3].tolist()]
 
 
+def test_a_stream_of_arrow_batches():
+    table = pa.table({"embedding": LISTS})
+    with pa.OSFile("a.arrow", "wb") as out, pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table, max_chunksize=3)
+    np.testing.assert_array_equal(read_vectors("a.arrow"), ROWS)
+
+
 def write_table(column, name="embedding", **others):
     table = pa.table({name: column, **others})
     pq.write_table(table, "a.parquet", row_group_size=3)
@@ -198,7 +205,7 @@ def test_an_arrow_column_of_one_piece_is_mapped():
         ([[1.0], None], ":x: row 2 is null; every row must be one list of numbers, all as long"),
         ([[1.0, 2.0], [3.0, None]], ":x: row 2 holds a null"),
         ([["a"]], ":x: lists hold string, expected numbers"),
-        ([1.0], ": holds no column of lists; there: 'x', 'id'; name one, as in "),
+        ([1.0], ": holds no column of lists; there: 'x', 'id'; vectors are a list in "),
         (pa.array([], pa.list_(pa.float32())), ": holds no vectors, its shape is (0, 0)"),
     ],
 )

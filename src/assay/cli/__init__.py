@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from assay.cli.compare import compare
+from assay.cli.labels import labels
 from assay.cli.rankings import rankings
 from assay.cli.shared import Json, printing
 from assay.cli.transcripts import transcripts
@@ -33,7 +35,9 @@ app = typer.Typer(
 score = typer.Typer(no_args_is_help=True, help="Score files of references and predictions.")
 score.command()(transcripts)
 score.command()(rankings)
+score.command()(labels)
 app.add_typer(score, name="score")
+app.command()(compare)
 
 INTERRUPTED = 130  # exit code, as a shell has it
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -152,8 +156,9 @@ def env(
 
 @app.command()
 def demo() -> None:
-    """Score the 240 bundled transcripts of a real speech recogniser, and retrieval by them."""
-    from assay.demo import retrieval, transcripts
+    """Score the 240 bundled transcripts of a real speech recogniser, retrieval by them, and a
+    classifier over five folds."""
+    from assay.demo import classification, retrieval, transcripts
     from assay.report import render
 
     console = render.console()
@@ -161,6 +166,9 @@ def demo() -> None:
         transcripts.show(console)
         console.out("")
         retrieval.show(console)
+        console.out("")
+        classification.show(console)
         console.out("\nNow your own:")
         console.out("assay score transcripts FILE --reference COL --hypothesis COL")
         console.out("assay score rankings --queries Q.npy --gallery G.npy --relevance QRELS")
+        console.out("assay score labels FILE --target COL --score COL")

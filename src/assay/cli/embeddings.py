@@ -70,11 +70,16 @@ def fitting_cuts(cuts: tuple[int, ...], asked: Asked) -> tuple[int, ...]:
 
 
 def fitting_depth(depth: int | None, asked: Asked) -> int:
+    from assay.ops.similarity import MAX_K
+
     most = asked.gallery.size - asked.exclude_self
     if most < 1:
         raise InputError("--exclude-self: one row has no others to rank")
     if depth is not None and depth > most:
         raise InputError(f"--depth: {depth} is more than the {most} rows ranked")
+    if (depth or 0) > MAX_K - asked.exclude_self:
+        raise InputError(f"--depth: {depth} is more than the {MAX_K - asked.exclude_self:,} that "
+                         "can be written of a query")  # fmt: skip
     return depth or min(DEPTH, most)
 
 

@@ -15,6 +15,7 @@ from assay.cli.embeddings import (
     score_embeddings,
     side,
 )
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, drawn, resamples_of
 from assay.cli.shared import (
     Csv,
     Json,
@@ -199,6 +200,7 @@ def rankings(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    interval: IntervalOption = DEFAULT,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
@@ -226,6 +228,7 @@ def rankings(
         ("--gain", gain, ("linear", "exponential")),
         ("--format", format, TABLES),
     )
+    resamples = resamples_of(interval)
     if depth is not None and run_out is None:
         raise InputError("--depth goes with --run-out")
     definition: dict[str, Any] = {
@@ -257,7 +260,7 @@ def rankings(
         state = score_embeddings(
             asked, relevance or "", format, definition, per_item, run_out, depth or 0
         )
-    _print(state, form)
+    _print(state, form, _intervals(state, resamples))
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -340,7 +343,20 @@ def _score_run(
     return state
 
 
-def _print(state: Any, form: str) -> None:
+def _intervals(state: Any, resamples: int) -> Intervals:
+    from assay.metrics.bootstrap import fill_bags
+
+    if not resamples:
+        return NONE
+    sides = zip((state, state.reverse), state.directions or ("",), strict=False)
+    bags = []
+    for own, direction in sides:
+        names = [*own.means, "mean_rank"]
+        bags.append((fill_bags(own, names), {"direction": direction} if direction else {}))
+    return drawn(bags, resamples, "queries")
+
+
+def _print(state: Any, form: str, found: Intervals) -> None:
     from assay.report import render
 
     scores = state.scores()
@@ -350,6 +366,9 @@ def _print(state: Any, form: str) -> None:
         if any(score.name == "queries_without_relevant" and score.value for score in scores):
             columns["queries_without_relevant"] = "without relevant"
         table = render.scores_table(scores, columns=columns, items="queries", note=state.statement)
+        tables = [table, *found.beside([score for score in scores if score.name in columns])]
     else:
-        table = render.score_list(scores, note=state.statement)
-    print_scores(form, scores, [table], statement=state.statement)
+        note = "; ".join(filter(None, (found.note, state.statement)))
+        tables = [render.score_list(scores, note=note, intervals=found.ends)]
+    more = found.as_json()
+    print_scores(form, scores, tables, found.ends, statement=state.statement, **more)

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "check_own_columns",
     "form_of",
     "print_scores",
+    "print_table",
     "printing",
     "status",
 ]
@@ -80,22 +81,51 @@ def check_own_columns(extra: Collection[str], written: Collection[str]) -> None:
         )
 
 
-def print_scores(form: str, scores: Sequence[Any], tables: Sequence[Any], **more: Any) -> None:
-    """Print all scores as JSON (with `more`) or CSV, or the tables."""
+def print_scores(
+    form: str,
+    scores: Sequence[Any],
+    tables: Sequence[Any],
+    intervals: Mapping[str, tuple[float, float]] | None = None,
+    **more: Any,
+) -> None:
+    """Print all scores (and their intervals) as JSON (with `more`) or CSV, or the tables."""
     from assay.report import render
 
-    if form:
-        with suppress(AttributeError):  # a program reads it, whatever the locale says
-            sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    _as_utf8(form)
     with printing():
         if form == "json":
-            print(render.scores_json(scores, **more))
+            print(render.scores_json(scores, intervals or {}, **more))
         elif form == "csv":
-            print(render.scores_csv(scores), end="")
+            print(render.scores_csv(scores, intervals or {}), end="")
         elif form == "markdown":
             print("\n".join(table.to_markdown() for table in tables), end="")
         else:
             render.to_console(tables, render.console())
+
+
+def print_table(form: str, table: Any, plain: Mapping[str, Any]) -> None:
+    """Print a table, or `plain` as JSON."""
+    import json
+
+    from assay.report import render
+
+    _as_utf8(form)
+    with printing():
+        if form == "json":
+            print(json.dumps(plain, ensure_ascii=False))
+        elif form == "csv":
+            print(table.to_csv(), end="")
+        elif form == "markdown":
+            print(table.to_markdown(), end="")
+        else:
+            render.to_console([table], render.console())
+
+
+def _as_utf8(form: str) -> None:
+    """A program reads what has a form, whatever the locale says."""
+    if form:
+        with suppress(AttributeError):
+            sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
 
 
 def as_options(message: str) -> str:

@@ -1,14 +1,14 @@
 """`assay score transcripts`."""
 
 import operator
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, drawn, resamples_of
+from assay.cli.progress import progress
 from assay.cli.shared import (
     Csv,
     Json,
@@ -24,6 +24,7 @@ from assay.core.errors import DataError, InputError
 __all__ = ["count_transcripts", "transcripts"]
 
 UNITS = {"word": ("word",), "char": ("char",), "both": ("word", "char")}
+RATES = {"word": ("wer", "mer", "wil", "wip", "sentence_error_rate"), "char": ("cer",)}
 
 
 def transcripts(
@@ -78,6 +79,7 @@ def transcripts(
             metavar="N", min=0, help="Also list this many of the most frequent errors of a kind."
         ),
     ] = 0,
+    interval: IntervalOption = DEFAULT,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
@@ -93,6 +95,7 @@ def transcripts(
     check_named(
         ("--unit", unit, UNITS), ("--normalise", normalise, NAMED), ("--empty", empty, EMPTY)
     )
+    resamples = resamples_of(interval)
     by = by or []
     inputs = paths[0] if len(paths) == 1 else paths
     open_source = partial(read, inputs, (reference, hypothesis), key=key, format=format)
@@ -116,109 +119,100 @@ def transcripts(
             "confusions": errors > 0,
             "items": per_item is not None,
         },
+        bagged=resamples > 0,
     )
-    states = _add_up(source, count, per_item)
-    _print(states, errors, form)
+    states, bags = _add_up(source, count, per_item)
+    found = drawn([(of, {}) for of in bags], resamples, "pairs") if resamples else NONE
+    _print(states, errors, form, found)
+
+
+class Counts(NamedTuple):
+    """Of a batch: the arguments of ItemFile.write or None; a State for each unit; where intervals
+    are wanted, its pairs in bags."""
+
+    written: tuple[Any, ...] | None
+    states: list[Any]
+    bags: list[Any]
 
 
 def count_transcripts(
-    rows: Any, units: tuple[str, ...], extra: tuple[str, ...], groups: int, options: dict[str, Any]
-) -> tuple[Any, ...]:
-    """What to write about the single pairs of a batch, and one State for each unit, from its
-    reference, hypothesis and further columns, the first `groups` of which group the counts.
+    rows: Any,
+    units: tuple[str, ...],
+    extra: tuple[str, ...],
+    groups: int,
+    options: dict[str, Any],
+    bagged: bool = False,
+) -> Counts:
+    """Count a batch of reference, hypothesis and further columns, the first `groups` of which
+    group the counts.
 
-    With items=True, what to write are the arguments of ItemFile.write: the pairs that were
-    counted have their further columns and their counts; else it is None.
+    With items=True the pairs that were counted, with their further columns, are to be written.
+    bagged: they are also put into bags.
     """
-    from assay.metrics.words import count_chars, count_words
+    from assay.metrics.words import count_and_bag, count_chars, count_words
 
     for name, column in zip(extra, rows.columns[2:], strict=True):
         if column.type.num_fields:
             raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
     counters = {"word": count_words, "char": count_chars}
     by = {name: rows.column(2 + i) for i, name in enumerate(extra[:groups])}
-    states = [counters[u](rows.column(0), rows.column(1), by=by, **options) for u in units]
+    texts = rows.column(0), rows.column(1)
+    if bagged:
+        found = [count_and_bag(unit, *texts, RATES[unit], by=by, **options) for unit in units]
+        states, bags = map(list, zip(*found, strict=True))
+    else:
+        states, bags = [counters[unit](*texts, by=by, **options) for unit in units], []
     if not options["items"]:
-        return None, *states
+        return Counts(None, states, bags)
     places = states[0].per_item("id")
     columns = {name: rows.column(2 + i).take(places) for i, name in enumerate(extra)}
     for state in states:
         columns |= state.item_columns()
-    return (columns, places, rows.num_rows), *(state.totals() for state in states)
+    totals = [state.totals() for state in states]
+    return Counts((columns, places, rows.num_rows), totals, bags)
 
 
-def _add_up(source: Any, count: Any, per_item: str | None) -> list[Any]:
-    """The States of all rows; the counts of every pair go to a file as they come."""
+def _add_up(source: Any, count: Any, per_item: str | None) -> tuple[list[Any], list[Any]]:
+    """The States and the bags of all rows; the counts of every pair go to a file as they come."""
     from assay.run.items import ItemFile
     from assay.run.shards import scan
 
     totals: list[Any] = []
-    with ItemFile.maybe(per_item) as items, _progress(source) as progress:
+    bags: list[Any] = []
+    with ItemFile.maybe(per_item) as items, progress(source, "pairs") as advance:
         for counted in scan(source, count):
-            pairs, *states = counted.result
+            written, states, more = counted.result
             if items is not None:
-                items.write(*pairs)
+                items.write(*written)
+            before = [state.pairs for state in totals] or [0] * len(states)
+            more = [of.shifted(pairs) for of, pairs in zip(more, before, strict=bool(more))]
             totals = list(map(operator.add, totals, states)) if totals else states
-            progress(counted, states[0].pairs)
+            bags = list(map(operator.add, bags, more)) if bags else more
+            advance(counted, states[0].pairs)
         if not totals or not totals[0].pairs + totals[0].empty_references:
             raise DataError(f"{source}: no rows; was it written?")
-    return totals
+    return totals, bags
 
 
-@contextmanager
-def _progress(source: Any) -> Iterator[Callable[[Any, int], None]]:
-    """A bar with rows, rate and time left on standard error, if that is a terminal."""
-    if not getattr(sys.stderr, "isatty", bool)():
-        yield lambda counted, rows: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    sizes = [part.size for part in source.parts()]
-    total = None if None in sizes else sum(sizes) or None
-    columns = (
-        BarColumn(bar_width=20),
-        TextColumn("{task.percentage:.0f} %," if total else "", style="progress.percentage"),
-        TextColumn("{task.fields[rows]:,} pairs, {task.fields[rate]:,.0f}/s,"),
-        TimeRemainingColumn() if total else TimeElapsedColumn(),
-        TextColumn("left" if total else "so far"),
-    )
-    read: dict[int, int] = {}  # bytes of each part
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, rows=0, rate=0.0)
-
-        def advance(counted: Any, rows: int) -> None:
-            fresh = counted.consumed - read.get(counted.part.index, 0)
-            read[counted.part.index] = counted.consumed
-            done = bar.tasks[0].fields["rows"] + rows
-            rate = done / max(bar.tasks[0].elapsed or 0.0, 1e-3)
-            bar.update(task, advance=fresh, rows=done, rate=rate)
-
-        yield advance
-
-
-def _print(states: Sequence[Any], errors: int, form: str) -> None:
+def _print(states: Sequence[Any], errors: int, form: str, found: Intervals) -> None:
     from assay.report import render
 
     scores = [score for state in states for score in state.scores()]
     kinds = ("substitutions", "deletions", "insertions")
     head = ("reference", "hypothesis", "times")
-    found = {
+    wrong = {
         state.unit: {kind: state.top_confusions(kind, errors) for kind in kinds}
         for state in states
         if errors
     }
     grouped = any(score.tags for score in scores)
-    tables = [(render.scores_table if grouped else render.score_list)(scores)]
+    if grouped:
+        tables = [render.scores_table(scores), *found.beside(scores)]
+    else:
+        tables = [render.score_list(scores, note=found.note, intervals=found.ends)]
     tables += [
         render.Table(f"most frequent {kind} of {unit}s", head, rows)
-        for unit, lists in found.items()
+        for unit, lists in wrong.items()
         for kind, rows in lists.items()
         if rows
     ]
@@ -226,6 +220,7 @@ def _print(states: Sequence[Any], errors: int, form: str) -> None:
         unit: {
             kind: [dict(zip(head, row, strict=True)) for row in rows] for kind, rows in of.items()
         }
-        for unit, of in found.items()
+        for unit, of in wrong.items()
     }
-    print_scores(form, scores, tables, **({"errors": named} if errors else {}))
+    more: dict[str, Any] = {"errors": named} if errors else {}
+    print_scores(form, scores, tables, found.ends, **more, **found.as_json())

@@ -15,6 +15,7 @@ EXTRAS = {
     "lightning": "lightning",
     "transformers": "transformers",
     "matplotlib": "plot",
+    "sklearn": "demo",
     "ray": "ray",
     "fsspec": "remote",
     "jiwer": "text",

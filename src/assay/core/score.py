@@ -22,7 +22,7 @@ Better = Literal["higher", "lower"] | None
 BARE_TAGS = ("model", "stage", "split", "direction")
 LAST_TAGS = ("fold",)
 
-_FORBIDDEN = re.compile(r"[^0-9A-Za-z_.\- :]")  # what MLflow, the strictest consumer, refuses
+_FORBIDDEN = re.compile(r"[^\w.\- :]")  # what MLflow, the strictest consumer, refuses
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _MAGIC = b"assay.state\x00"
 _VERSION = 1
 _HEAD = struct.Struct("<HI")  # version, length of the JSON header
 _DIGEST = 16
-_DTYPES = {"<i8", "<f8", "|u1"}
+_DTYPES = {"<i8", "<f8", "<f4", "|u1"}
 
 
 def _digest(body: bytes) -> bytes:

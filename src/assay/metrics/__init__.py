@@ -32,6 +32,13 @@ _IR = "Manning, Raghavan and Schütze 2008, chapter 8"
 _NDCG = "Järvelin and Kekäläinen, ACM TOIS 2002"
 _PAPERS = "CLIP and CLAP papers; conventions: see assay.metrics.rank_conventions"
 
+_LABELS = "assay.metrics.classification:count_labels"
+_GIVEN = "targets and predicted labels"
+_SCORES = "assay.metrics.classification:count_scores"
+_SCORED = "targets and scores"
+_SKLEARN = "scikit-learn 1.9"
+_RIJSBERGEN = "van Rijsbergen 1979"
+
 METRICS: dict[str, Metric] = {
     "wer": Metric(_WORDS, "fraction", "lower", _TEXT, _LEVENSHTEIN, _JIWER),
     "mer": Metric(_WORDS, "fraction", "lower", _TEXT, _MORRIS, _JIWER),
@@ -57,4 +64,27 @@ METRICS: dict[str, Metric] = {
     ),
     "mean_rank": Metric(_RUNS, "rank", "lower", _RANKED, _PAPERS, "numpy"),
     "median_rank": Metric(_RUNS, "rank", "lower", _RANKED, _PAPERS, "numpy"),
+    "accuracy": Metric(_LABELS, "fraction", "higher", _GIVEN, "share of items", _SKLEARN),
+    "balanced_accuracy": Metric(
+        _LABELS, "fraction", "higher", _GIVEN, "Brodersen et al., ICPR 2010", _SKLEARN
+    ),
+    "macro_precision": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "macro_recall": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "macro_f1": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "macro_jaccard": Metric(_LABELS, "fraction", "higher", _GIVEN, "Jaccard 1912", _SKLEARN),
+    "weighted_f1": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "mcc": Metric(_LABELS, "coefficient", "higher", _GIVEN, "Matthews 1975", _SKLEARN),
+    "cohen_kappa": Metric(_LABELS, "coefficient", "higher", _GIVEN, "Cohen 1960", _SKLEARN),
+    "precision": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "recall": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "specificity": Metric(_LABELS, "fraction", "higher", _GIVEN, "Yerushalmy 1947", _SKLEARN),
+    "f1": Metric(_LABELS, "fraction", "higher", _GIVEN, _RIJSBERGEN, _SKLEARN),
+    "jaccard": Metric(_LABELS, "fraction", "higher", _GIVEN, "Jaccard 1912", _SKLEARN),
+    "roc_auc": Metric(_SCORES, "fraction", "higher", _SCORED, "Hanley and McNeil 1982", _SKLEARN),
+    "average_precision": Metric(_SCORES, "fraction", "higher", _SCORED, _IR, _SKLEARN),
+    "ks": Metric(_SCORES, "fraction", "higher", _SCORED, "Kolmogorov 1933, Smirnov 1939", "scipy"),
+    "brier": Metric(_SCORES, "fraction", "lower", _SCORED, "Brier 1950", _SKLEARN),
+    "log_loss": Metric(_SCORES, "nats", "lower", _SCORED, "Good 1952", _SKLEARN),
+    "ece": Metric(_SCORES, "fraction", "lower", _SCORED, "Guo et al., ICML 2017", "torchmetrics"),
+    "mce": Metric(_SCORES, "fraction", "lower", _SCORED, "Guo et al., ICML 2017", "torchmetrics"),
 }

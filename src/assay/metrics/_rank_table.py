@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.errors import InputError
+from assay.core.resampling import Items
 from assay.metrics import _rank_values as values
+from assay.metrics._item_rows import RANK_PLACES, mean_items, no_form
 from assay.metrics.rank_conventions import convention_named
 from assay.ops import rankings as ops
 
@@ -98,6 +101,19 @@ class RankTable:
         """Ranks of the first relevant item, of queries that have one."""
         ranks = self._rank()[self.kept]
         return ranks if self._empty == "nan" else ranks[~np.isnan(ranks)]
+
+    def resampling(self, name: str) -> Items:
+        """The queries that count, with their value; of ranks none where they have none."""
+        ids, total = self.about["id"]()[self.kept], self.total[self.kept]
+        if name == "mean_rank":
+            ranks = self._rank()[self.kept]
+            items = mean_items(ranks, ids, total, RANK_PLACES)
+            if self._empty != "nan":
+                items.columns[np.isnan(ranks)] = 0
+            return items
+        if name not in self.fractions:
+            raise InputError(no_form(name, [*self.fractions, "mean_rank"]))
+        return mean_items(self.of_queries(name), ids, total)
 
     def _once(self, what: str, make: Callable[[], Any]) -> Any:
         if what not in self._cache:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.aliases import alias_among
 from assay.core.errors import InputError
 from assay.metrics._rankings import (
     Found,
@@ -28,14 +29,6 @@ __all__ = ["of_tables"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-# column -> what tables call it
-COLUMNS = {
-    "query": ("query", "query_id", "query-id", "qid", "q_id", "topic"),
-    "item": ("item", "item_id", "doc", "doc_id", "docid", "docno", "corpus_id", "corpus-id"),
-    "score": ("score", "sim"),
-    "gain": ("gain", "relevance", "rel", "label"),
-}
 
 
 def of_tables(rankings: Any, relevant: Any, ties: str, level: float, complete: bool) -> Found:
@@ -128,11 +121,7 @@ def _columns(data: Any, what: str, last: str) -> tuple[Any, Any, Any]:
         columns = (*data, None)[:3]
     else:
         there = list(getattr(data, "column_names", None) or data.columns)
-        named = [next((c for c in COLUMNS[w] if c in there), None) for w in ("query", "item", last)]
-        if named[0] is None or named[1] is None:
-            raise InputError(
-                f"{what} must have columns query and item (and {last}), there are {there}"
-            )
+        named = [alias_among(column, there, what) for column in ("query", "item", last)]
         columns = tuple(None if name is None else data[name] for name in named)
     sizes = {len(column) for column in columns if column is not None}
     if len(sizes) > 1:

@@ -15,7 +15,16 @@ from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.ops import rankings as ops
 
-__all__ = ["Found", "as_mapping", "is_table", "items_of", "nan_gain", "nan_score", "of_mappings"]
+__all__ = [
+    "Found",
+    "as_mapping",
+    "check_rows",
+    "is_table",
+    "items_of",
+    "nan_gain",
+    "nan_score",
+    "of_mappings",
+]
 __all__ += ["places_of", "query_ids", "repeated", "unwanted_of"]
 
 Ints = npt.NDArray[np.int64]
@@ -46,6 +55,26 @@ class Found(NamedTuple):
 def is_table(data: Any) -> bool:
     """Columns: a data frame, an Arrow table, or a tuple of columns."""
     return isinstance(data, tuple) or hasattr(data, "column_names") or hasattr(data, "columns")
+
+
+def check_rows(rankings: Any, relevant: Any) -> None:
+    """Rows without query names stand side by side; names are of one kind on both sides."""
+    rows = [
+        not (isinstance(side, Mapping) or is_table(side)) and hasattr(side, "__len__")
+        for side in (rankings, relevant)
+    ]
+    if all(rows) and len(rankings) != len(relevant):
+        raise InputError(
+            f"rankings and relevant must have as many rows, got {len(rankings)} and "
+            f"{len(relevant)}; name the queries where some have no judgements"
+        )
+    if isinstance(rankings, Mapping) and isinstance(relevant, Mapping):
+        kinds = [{isinstance(query, str) for query in side} for side in (rankings, relevant)]
+        if all(kinds) and not kinds[0] & kinds[1]:
+            raise InputError(
+                f"queries must be of one kind, got {next(iter(rankings))!r} in rankings and "
+                f"{next(iter(relevant))!r} in relevant"
+            )
 
 
 def as_mapping(data: Any, ids: Any, what: str) -> Any:

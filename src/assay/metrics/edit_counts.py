@@ -13,6 +13,7 @@ is another number under another name (`mean_wer`, with items=True).
 Source: jiwer 4.0; Morris, Maier and Green, "From WER and RIL to MER and WIL", Interspeech 2004.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.core.resampling import Items
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
+from assay.metrics._item_rows import edit_columns, edit_values, mean_items, mean_values, no_form
 
 __all__ = ["EMPTY", "EditCounts", "rate"]
 
@@ -200,12 +203,55 @@ class EditCounts(State):
         counts = {f"{self.unit}_{name}": columns[name] for name in _COUNTS}
         return {**counts, "cer" if self.unit == "char" else "wer": columns["rate"]}
 
-    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+    @classmethod
+    def from_items(
+        cls, unit: str, ids: Any, columns: Mapping[str, Any], empty: str = "jiwer"
+    ) -> "EditCounts":
+        """The state of rows that item_columns() gave, as a per-item file has them."""
+        names = [f"{unit}_{name}" for name in _COUNTS]
+        if missing := [name for name in names if name not in columns]:
+            raise InputError(f"from_items: no column {missing[0]!r}; there are {list(columns)}")
+        rows = np.column_stack([ids, *(columns[name] for name in names)]).astype(np.int64)
+        if np.unique(rows[:, 0]).size != len(rows):
+            raise InputError("from_items: ids must differ from each other; an id occurs twice")
+        hits, substitutions, deletions, insertions, pairs, wrong = (
+            edit_columns(rows).sum(axis=0).tolist()
+        )
+        return cls(
+            hits, substitutions, deletions, insertions, pairs, wrong,
+            empty_references=int(np.count_nonzero(rows[:, 1:4].sum(axis=1) == 0)),
+            rows=rows, by=(), unit=unit, empty=empty, detail=("items",),
+        )  # fmt: skip
+
+    def resampling(self, name: str) -> Items:
+        """Rows of a count with items=True, in order of id; see core/resampling.py."""
+        items = self._edits
+        if name.startswith("mean_"):
+            return mean_items(self.per_item(name[5:]), self.per_item("id"), items.truth)
+        if name not in (known := [rate for rate, row in _RATES.items() if self.unit in row[2]]):
+            raise InputError(no_form(name, known))
+        return items
+
+    @functools.cached_property
+    def _edits(self) -> Items:
+        rows = self._ordered()
+        units = rows[:, 1] + rows[:, 2] + rows[:, 3]
+        return Items(edit_columns(rows), rows[:, 0], truth=units, table="edits")
+
+    def value_of(self, name: str, totals: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """A rate of each row of sums of those rows."""
+        return mean_values(totals) if name.startswith("mean_") else edit_values(self, name, totals)
+
+    def _ordered(self) -> npt.NDArray[np.int64]:
         if "items" not in (self.detail or ()):
             raise InputError("per_item: rows were not kept; count with items=True")
         rows = self.rows
         if np.any(rows[1:, 0] < rows[:-1, 0]):
             rows = rows[np.argsort(rows[:, 0], kind="stable")]
+        return rows
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        rows = self._ordered()
         units = rows[:, 1] + rows[:, 2] + rows[:, 3]
         rates: npt.NDArray[Any] = rows[:, 2:].sum(axis=1) / np.maximum(units, 1)
         for i in np.flatnonzero(units == 0):

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.errors import InputError
+from assay.core.errors import InputError, MergeError
 from assay.core.ragged import Ragged
 from assay.core.score import Score
 from assay.core.state import State, fixed, listed, summed
 from assay.metrics._rankings import unwanted_of
 from assay.metrics.rank_conventions import convention_named
-from assay.metrics.rank_counts import RankCounts
+from assay.metrics.rank_counts import CUTS, RankCounts
 from assay.metrics.relevance import Relevance
 
 __all__ = ["PartialRanks"]
@@ -30,7 +30,8 @@ class PartialRanks(State):
 
     above, equal_before, equal_after: int64 [p], rows of the shards against each relevant pair.
     held, excluded: int64 [p], shards that hold the pair's row, and that found it excluded.
-    depth: int64 [q], rows there were for each query. rows: those of the shards.
+    depth: int64 [q], rows there were for each query. shards int64 [s, 2]: the first row of each,
+    and how many it has.
     back: int64 [3, p], the same counts of queries against each pair, where both directions were
     asked; row_depths int64 [rows, 2]: then each gallery row, and queries there were for it.
     query_ids int64 [q] and pairs int64 [p, 4] (which query, gallery row, gain and canonical score
@@ -43,7 +44,7 @@ class PartialRanks(State):
     held: Any = summed()
     excluded: Any = summed()
     depth: Any = summed()
-    rows: int = summed()
+    shards: Ints = listed("first", "rows")
     back: Any = summed()
     row_depths: Ints = listed("row", "depth")
     query_ids: Ints | None = fixed()
@@ -58,19 +59,41 @@ class PartialRanks(State):
     level: float | None = fixed()
     empty: str | None = fixed()
 
+    def __add__(self, other: Any) -> "PartialRanks":
+        if type(other) is type(self):
+            common = np.intersect1d(self.shards[:, 0], other.shards[:, 0])
+            if common.size:
+                raise MergeError(
+                    f"PartialRanks: the shard that begins with row {common[0]} was added already"
+                )
+        return super().__add__(other)
+
+    @property
+    def rows(self) -> int:
+        """Gallery rows of the shards."""
+        return int(self.shards[:, 1].sum())
+
     def total_scores(self) -> list[Score]:
         """None before finish(): ranks are known when all shards are added."""
         return []
 
-    def finish(self, *, by: Mapping[str, Any] | None = None) -> RankCounts:
-        """The ranks, when all shards are added; `by` groups the queries, as in count_ranks.
+    def finish(
+        self,
+        *,
+        by: Mapping[str, Any] | None = None,
+        gallery_ids: Any = None,
+        rows: int | None = None,
+    ) -> RankCounts:
+        """The ranks, when all shards are added; `by` and `gallery_ids` as in count_ranks.
 
-        InputError where shards are missing, or one was added twice.
+        rows: how many the whole gallery has. InputError where shards are missing, overlap, or have
+        another number of rows; shards missing at the end are seen with `rows` only, or where a
+        relevant row is among them.
         """
         if self.pairs is None or self.query_ids is None:
             raise InputError("finish: no shard of the gallery was added")
         query, item, gain, _ = self.pairs.T
-        self._check_shards(query, item)
+        self._check_shards(query, item, rows)
         n = len(self.query_ids)
         kept = np.flatnonzero(np.asarray(self.excluded) == 0)
         query, item = query[kept], item[kept]
@@ -84,23 +107,33 @@ class PartialRanks(State):
         counts = list(self.back[:, kept][:, order])
         depth = np.empty(self.rows, np.int64)
         depth[self.row_depths[:, 0]] = self.row_depths[:, 1]
-        reverse = self._state(np.arange(self.rows), back, counts, depth, None)
+        numbers = np.arange(self.rows) if gallery_ids is None else np.asarray(gallery_ids)
+        if numbers.shape != (self.rows,) or numbers.dtype.kind not in "iu":
+            raise InputError(f"gallery_ids must be {self.rows} integers, got {numbers.shape}")
+        reverse = self._state(numbers, back, counts, depth, None)
         return state.with_reverse(reverse, self.directions)
 
-    def _check_shards(self, query: Ints, item: Ints) -> None:
-        ids = self.query_ids
-        held = np.asarray(self.held)
-        wrong = np.flatnonzero((held != 1) | (item >= self.rows))
-        if wrong.size and ids is not None:
-            at = wrong[0]
+    def _check_shards(self, query: Ints, item: Ints, rows: int | None) -> None:
+        shards = self.shards[np.argsort(self.shards[:, 0], kind="stable")]
+        ends = np.append(0, shards.sum(axis=1))
+        wrong = np.flatnonzero(shards[:, 0] != ends[:-1])
+        if wrong.size:
+            at = int(wrong[0])
             raise InputError(
-                f"finish: row {item[at]}, relevant to query {ids[query[at]]}, is in {held[at]} of "
-                f"the shards added, which have {self.rows} rows; add each shard once"
+                f"finish: a shard begins with row {shards[at, 0]} where {ends[at]} is next; add "
+                "each shard of the gallery, once"
             )
-        if self.directions is not None and not np.array_equal(
-            np.sort(self.row_depths[:, 0]), np.arange(self.rows)
-        ):
-            raise InputError(f"finish: the shards added are not the rows 0..{self.rows - 1}")
+        if self.k is not None and self.k != CUTS and max(self.k, default=0) > self.rows:
+            raise InputError(f"k: {max(self.k)} is more than the {self.rows} rows of the gallery")
+        if rows is not None and rows != self.rows:
+            raise InputError(f"finish: the shards added have {self.rows} rows of {rows}")
+        held = np.flatnonzero(np.asarray(self.held) != 1)
+        if held.size and self.query_ids is not None:
+            at = int(held[0])
+            raise InputError(
+                f"finish: row {item[at]}, relevant to query {self.query_ids[query[at]]}, is in no "
+                f"shard that was added; they have {self.rows} rows"
+            )
 
     def _state(
         self, ids: Ints, own: Relevance, counts: list[Ints], depth: Any, by: Any

@@ -26,20 +26,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.errors import InputError
+from assay.core.errors import InputError, MergeError
+from assay.core.resampling import PLACES, Items
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
+from assay.metrics._item_rows import RANK_PLACES, mean_values
+from assay.metrics._rank_inputs import (
+    check_counts,
+    check_gains,
+    cuts_of,
+    ints,
+    level_of,
+    named_ids,
+    one_of,
+    table_of,
+)
 from assay.metrics._rank_table import ITEMS, RankTable, mean
 from assay.metrics.rank_conventions import EMPTY, TIES, convention_named
-from assay.ops import rankings as ops
 from assay.ops.groups import group_codes
 
-__all__ = ["RankCounts", "cuts_of"]
+__all__ = ["CUTS", "RankCounts"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 GAINS = ("linear", "exponential")
+CUTS = (1, 5, 10)
 DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 _QUERY = ("id", "depth", "nonrelevant")
 _PAIR = ("query", "above", "before", "after", "unwanted", "gain", "item")
@@ -85,7 +97,7 @@ class RankCounts(State):
         equal_after: Any,
         depth: Any,
         *,
-        k: int | Sequence[int] = (1, 5, 10),
+        k: int | Sequence[int] = CUTS,
         convention: str = "cross-modal",
         ties: str | None = None,
         gain: str = "linear",
@@ -123,20 +135,20 @@ class RankCounts(State):
         (0.8333333333333333, 1.0, [1.0])
         """
         chosen = convention_named(convention)
-        ties = _one_of("ties", ties or chosen.ties, TIES)
-        empty = _one_of("empty", empty or chosen.empty, EMPTY)
+        ties = one_of("ties", ties or chosen.ties, TIES)
+        empty = one_of("empty", empty or chosen.empty, EMPTY)
         cuts = cuts_of(k)
-        ids = _ints("query_ids", query_ids)
+        ids = ints("query_ids", query_ids)
         n = len(ids)
-        bounds = _ints("offsets", offsets, n + 1)
+        bounds = ints("offsets", offsets, n + 1)
         p = int(bounds[-1]) if len(bounds) else 0
         if n and (bounds[0] != 0 or np.any(np.diff(bounds) < 0)):
             raise InputError("offsets must begin with 0 and not decrease")
         columns = {"item": item, "above": above, "equal_before": equal_before,
                    "equal_after": equal_after}  # fmt: skip
-        items, *counts = (_ints(name, column, p) for name, column in columns.items())
+        items, *counts = (ints(name, column, p) for name, column in columns.items())
         single = np.ndim(depth) == 0
-        depths = np.full(n, int(depth)) if single else _ints("depth", depth, n)
+        depths = np.full(n, int(depth)) if single else ints("depth", depth, n)
         if np.unique(ids).size != n:
             raise InputError("query_ids must differ from each other; one occurs twice")
         gained = np.ones(p) if gains is None else np.asarray(gains, np.float64)
@@ -146,42 +158,61 @@ class RankCounts(State):
         if np.any(np.isnan(gained)):
             bad = int(np.argmax(np.isnan(gained)))
             raise InputError(f"the gain of item {items[bad]} of query {ids[query[bad]]} is NaN")
+        check_gains(gained, gain)
         keep = np.flatnonzero(gained > 0)
-        _check_counts(ids, query[keep], items[keep], [count.take(keep) for count in counts], depths)
+        check_counts(ids, query[keep], items[keep], [count.take(keep) for count in counts], depths)
         if (nonrelevant is None) != (nonrelevant_above is None):
             raise InputError("nonrelevant and nonrelevant_above go together")
         if ties == "item-descending" and not ordered:
             counts[1], counts[2] = counts[2], counts[1]
-        unwanted = np.full(p, -1) if nonrelevant is None else _ints("", nonrelevant_above, p)
-        unknown = np.full(n, -1) if nonrelevant is None else _ints("nonrelevant", nonrelevant, n)
+        unwanted = np.full(p, -1) if nonrelevant is None else ints("", nonrelevant_above, p)
+        unknown = np.full(n, -1) if nonrelevant is None else ints("nonrelevant", nonrelevant, n)
         columns_of_pairs = [ids[query], *counts, unwanted, gained.view(np.int64), items]
         state = cls(
-            queries=_stack([ids, depths, unknown]),
-            pairs=_stack([column.take(keep) for column in columns_of_pairs]),
+            queries=table_of([ids, depths, unknown]),
+            pairs=table_of([column.take(keep) for column in columns_of_pairs]),
             unranked_queries=unranked_queries,
             unjudged_queries=unjudged_queries,
-            names=_named(names, ids),
+            names=named_ids(names, ids),
             by=(),
             directions=(),
             convention=convention,
             ties=ties,
-            gain=_one_of("gain", gain, GAINS),
-            level=chosen.level if level is None else _level(level),
+            gain=one_of("gain", gain, GAINS),
+            level=chosen.level if level is None else level_of(level),
             empty=empty,
             k=cuts,
         )
         state._refuse_empty()
-        if by:
-            keys, codes = group_codes(by, n)
-            groups = {key: state._chosen(ids[codes == c]) for c, key in enumerate(keys)}
-            state = replace(state, groups=groups, by=tuple(by))
+        state = state.grouped_by(by, ids)
         return state if reverse is None else state.with_reverse(reverse, directions)
+
+    def grouped_by(self, by: Mapping[str, Any] | None, ids: Ints) -> "RankCounts":
+        """The same state with that of each group of queries, by columns [n] in order of ids [n]."""
+        if by is not None and not isinstance(by, Mapping):
+            raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+        if not by:
+            return self
+        keys, codes = group_codes(by, len(ids))
+        groups = {key: self._chosen(ids[codes == c]) for c, key in enumerate(keys)}
+        return replace(self, groups=groups, by=tuple(by))
 
     def with_reverse(
         self, reverse: "RankCounts", directions: tuple[str, str] = DIRECTIONS
     ) -> "RankCounts":
         """The same state with that of the other direction; `directions` are tags of scores."""
         return replace(self, backward={(): reverse}, directions=tuple(directions))
+
+    def __add__(self, other: Any) -> "RankCounts":
+        if type(other) is type(self) and self.reverse and other.reverse:
+            common = np.intersect1d(self.reverse.queries[:, 0], other.reverse.queries[:, 0])
+            if common.size:
+                raise MergeError(
+                    f"RankCounts: both rank the queries of gallery row {common[0]}, each among "
+                    "its own queries, and such ranks do not add; count all queries at once, or "
+                    "without both_directions, or give the rows of other galleries gallery_ids"
+                )
+        return super().__add__(other)
 
     @property
     def reverse(self) -> "RankCounts | None":
@@ -297,6 +328,19 @@ class RankCounts(State):
             columns[ITEMS.get(head, head) + at + cut] = table.of_queries(name)
         return columns
 
+    @property
+    def means(self) -> tuple[str, ...]:
+        """The scores that are means over queries."""
+        return tuple(self._table.fractions)
+
+    def resampling(self, name: str) -> Items:
+        """Queries with their value, in the order of per_item(); see core/resampling.py."""
+        return self._table.resampling(name)
+
+    def value_of(self, name: str, totals: Ints) -> Floats:
+        """The mean of each row of sums over queries."""
+        return mean_values(totals, RANK_PLACES if name == "mean_rank" else PLACES)
+
     def _chosen(self, ids: Ints) -> "RankCounts":
         """The state of some queries, without what was counted beside them."""
         kept = set(ids.tolist()) if self.names else set()
@@ -319,67 +363,3 @@ class RankCounts(State):
                 f"query {first!r} has no relevant item ({bare} of {len(table.total)} have none); "
                 "drop those queries or choose another empty="
             )
-
-
-def _one_of(what: str, value: str, names: Any) -> str:
-    if value not in names:
-        raise InputError(f"{what} must be one of {list(names)}, got {value!r}")
-    return value
-
-
-def _named(names: Sequence[str | None] | None, ids: Ints) -> dict[str, int]:
-    pairs = [] if names is None else zip(names, ids.tolist(), strict=True)
-    return {name: number for name, number in pairs if name is not None}
-
-
-def _level(level: float) -> float:
-    if not level >= 0:
-        raise InputError(f"level must be at least 0, got {level!r}")
-    return float(level)
-
-
-def cuts_of(k: int | Sequence[int]) -> tuple[int, ...]:
-    """The cut-offs, checked, in order."""
-    cuts: list[Any] = [k] if isinstance(k, (int, np.integer)) else list(k)
-    for cut in cuts:
-        if isinstance(cut, bool) or not isinstance(cut, (int, np.integer)) or cut < 1:
-            raise InputError(f"k must be whole numbers of at least 1, got {cut!r}")
-    return tuple(sorted({int(cut) for cut in cuts}))
-
-
-def _ints(what: str, data: Any, size: int | None = None) -> Ints:
-    array = np.asarray(data)
-    if array.size == 0:
-        array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or size not in (None, len(array)):
-        wanted = "" if size is None else f"{size} "
-        raise InputError(
-            f"{what} must be {wanted}integers in one dimension, "
-            f"got shape {array.shape} of {array.dtype}"
-        )
-    return array.astype(np.int64, copy=False)
-
-
-def _stack(columns: list[Ints]) -> Ints:
-    """A table of these columns."""
-    table = np.empty((len(columns[0]), len(columns)), np.int64)
-    for at, column in enumerate(columns):
-        table[:, at] = column
-    return table
-
-
-def _check_counts(ids: Ints, query: Ints, items: Ints, counts: list[Ints], depths: Ints) -> None:
-    """Refuse items that occur twice, and ranks outside the depth."""
-    above, before, after = counts
-    bad = ops.first_repeat(items, np.searchsorted(query, np.arange(len(ids) + 1)))
-    if bad >= 0:
-        raise InputError(f"query {ids[query[bad]]} has the relevant item {items[bad]} twice")
-    ranked = above >= 0
-    last = above + before + after + 1
-    wrong = ranked & ((before < 0) | (after < 0) | (last > depths[query])) | (above < -1)
-    if np.any(wrong):
-        bad = int(np.argmax(wrong))
-        raise InputError(
-            f"item {items[bad]} of query {ids[query[bad]]}: {above[bad]} above, {before[bad]} and "
-            f"{after[bad]} equal do not fit in a ranking of {depths[query[bad]]} items"
-        )

@@ -7,6 +7,7 @@ block size, number of threads and sharding; see `ops/similarity.py`. What is mad
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
@@ -14,9 +15,10 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
+from assay.metrics._rank_inputs import cuts_of
 from assay.metrics.partial_ranks import PartialRanks
 from assay.metrics.rank_conventions import convention_named
-from assay.metrics.rank_counts import DIRECTIONS, RankCounts, cuts_of
+from assay.metrics.rank_counts import CUTS, DIRECTIONS, RankCounts
 from assay.metrics.relevance import hidden, relevance, same_label
 from assay.ops import similarity
 
@@ -24,6 +26,9 @@ __all__ = ["PartialRanks", "count_ranks", "same_label", "target_scores"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+
+PAIRS = 1 << 18  # relevant pairs that are ranked at once: about 350 bytes each
 
 
 class _Options(TypedDict, total=False):
@@ -35,6 +40,7 @@ class _Options(TypedDict, total=False):
     directions: tuple[str, str]
     exclude: Any
     query_ids: Any
+    gallery_ids: Any
     by: Mapping[str, Any] | None
     convention: str
     ties: str | None
@@ -61,11 +67,12 @@ def count_ranks(
     relevant: Any,
     *,
     metric: str = "cosine",
-    k: int | Sequence[int] = (1, 5, 10),
+    k: int | Sequence[int] = CUTS,
     both_directions: bool = False,
     directions: tuple[str, str] = DIRECTIONS,
     exclude: Any = None,
     query_ids: Any = None,
+    gallery_ids: Any = None,
     gallery_offset: int = 0,
     target_scores: Any = None,
     by: Mapping[str, Any] | None = None,
@@ -89,11 +96,13 @@ def count_ranks(
         lists, or (groups of queries, groups of gallery rows), where rows of the query's own group
         are not there. What is excluded is not relevant.
     query_ids: int64 [q], different over all states that are to be added; by default 0..q-1.
+    gallery_ids: int64 [g], the same for the queries of `.reverse`. Batches of queries against one
+        gallery add without both_directions only: a row's rank among queries needs all of them.
     target_scores: where the gallery is one shard of a larger one, whose rows begin with
         gallery_offset: the scores float64 [p] of all relevant pairs, see target_scores(). Rows in
         `relevant` and `exclude` are then those of the whole gallery; groups are the shard's.
-    k, by, and convention, ties, gain, level and empty: as count_rankings. Equal scores stand in
-        order of their rows.
+    k, by, and convention, ties, gain, level and empty: as count_rankings; no k but the default may
+        be beyond the gallery. Equal scores stand in order of their rows.
 
     Returns RankCounts, which adds over batches of queries, ranks and folds; with target_scores
     PartialRanks, which adds over shards and gives RankCounts by finish(). InputError names the
@@ -105,27 +114,46 @@ def count_ranks(
     """
     convention_named(convention)
     q, g = len(query), len(gallery)
-    ids = _ids(query_ids, q)
+    ids = _ids(query_ids, q, "query_ids")
     sharded = target_scores is not None
-    if sharded and by is not None:
-        raise InputError("by goes to finish(), when the shards are added")
+    if sharded and not (by is gallery_ids is None):
+        raise InputError("by and gallery_ids go to finish(), when the shards are added")
     if not sharded and gallery_offset:
         raise InputError("gallery_offset needs the target_scores of all shards; see target_scores")
+    first = _offset(gallery_offset)
     own = relevance(relevant, ids, None if sharded else g)
     rows, items = _pairs(own.rows)
     scores = _known(target_scores, len(rows)) if sharded else None
-    out = hidden(exclude, q, g, gallery_offset, None if sharded else g)
+    out = hidden(exclude, ids, g, gallery_offset, None if sharded else g)
+    if len(rows) > PAIRS and q > 1 and not (sharded or both_directions):
+        options: dict[str, Any] = {
+            "metric": metric, "k": k, "convention": convention, "ties": ties, "gain": gain,
+            "level": level, "empty": empty, "precision": precision,
+        }  # fmt: skip
+        parts = (
+            count_ranks(query[a:b], gallery, own.of_queries(a, b), exclude=out.of_queries(a, b),
+                        query_ids=ids[a:b], verify=min(verify, b - a), **options)
+            for a, b in _slices(own.rows)
+        )  # fmt: skip
+        return sum(parts, start=RankCounts.zero()).grouped_by(by, ids)
     gone = out.among(rows, items)
     there = np.flatnonzero(~gone)
-    found = similarity.rank_pairs(
-        query, gallery, Ragged.from_lengths(items[there], np.bincount(rows[there], minlength=q)),
-        metric=metric, exclude=out.lists, groups=out.groups, reverse=both_directions,
-        first=gallery_offset, scores=None if scores is None else scores[there],
-        precision=precision, verify=verify,
-    )  # fmt: skip
+    if scores is not None and g:
+        _check_targets(query, gallery, rows, items - first, scores, metric)
+    if sharded and not g:
+        none = np.zeros(len(there), np.int64)
+        found = similarity.PairCounts(none, none, none, None, np.full(len(there), np.nan))
+        found = found._replace(reverse=found if both_directions else None)
+    else:
+        kept = Ragged.from_lengths(items[there], np.bincount(rows[there], minlength=q))
+        found = similarity.rank_pairs(
+            query, gallery, kept, metric=metric, exclude=out.lists, groups=out.groups,
+            reverse=both_directions, first=first, scores=None if scores is None else scores[there],
+            precision=precision, verify=verify,
+        )  # fmt: skip
     of_query, of_row = out.counts(q, g)
     above, before, after = _placed(found, there, len(rows))
-    back = 0 if found.reverse is None else _placed(found.reverse, there, len(rows))
+    backward = 0 if found.reverse is None else _placed(found.reverse, there, len(rows))
     depths = q - of_row if both_directions else np.zeros(0, np.int64)
     gains = np.ones(len(rows)) if own.gains is None else own.gains
     if scores is None:
@@ -135,10 +163,10 @@ def count_ranks(
         above=above,
         equal_before=before,
         equal_after=after,
-        held=((items >= gallery_offset) & (items < gallery_offset + g)).astype(np.int64),
+        held=((items >= first) & (items < first + g)).astype(np.int64),
         excluded=gone.astype(np.int64),
         depth=g - of_query,
-        rows=g,
+        shards=np.array([[first, g]], np.int64)[: g > 0],
         query_ids=ids,
         pairs=np.stack([rows, items, gains.view(np.int64), scores.view(np.int64)], axis=1),
         graded=own.gains is not None,
@@ -149,11 +177,11 @@ def count_ranks(
         gain=gain,
         level=level,
         empty=empty,
-        back=back,
-        row_depths=np.stack([gallery_offset + np.arange(len(depths)), depths], axis=1),
-        directions=(directions[0], directions[1]) if both_directions else None,
+        back=backward,
+        row_depths=np.stack([first + np.arange(len(depths)), depths], axis=1),
+        directions=_pair_of(directions) if both_directions else None,
     )
-    return partial if sharded else partial.finish(by=by)
+    return partial if sharded else partial.finish(by=by, gallery_ids=gallery_ids)
 
 
 def target_scores(
@@ -181,22 +209,36 @@ def target_scores(
     >>> sum(parts).finish()["recall@1"]
     0.5
     """
-    ids = _ids(query_ids, len(query))
+    ids = _ids(query_ids, len(query), "query_ids")
     rows, items = _pairs(relevance(relevant, ids, None).rows)
-    local = items - gallery_offset
+    local = items - _offset(gallery_offset)
     here = np.flatnonzero((local >= 0) & (local < len(gallery)))
     scores = np.full(len(local), np.nan)
-    scores[here] = similarity.score_pairs(query, gallery, rows[here], local[here], metric=metric)
+    if len(gallery):
+        own = similarity.score_pairs(query, gallery, rows[here], local[here], metric=metric)
+        scores[here] = own
     return scores
 
 
-def _ids(query_ids: Any, q: int) -> Ints:
-    if query_ids is None:
-        return np.arange(q)
-    ids = np.asarray(query_ids)
-    if ids.shape != (q,) or ids.dtype.kind not in "iu":
-        raise InputError(f"query_ids must be {q} integers, got shape {ids.shape} of {ids.dtype}")
+def _ids(given: Any, n: int, what: str) -> Ints:
+    if given is None:
+        return np.arange(n)
+    ids = np.asarray(given)
+    if ids.shape != (n,) or ids.dtype.kind not in "iu":
+        raise InputError(f"{what} must be {n} integers, got shape {ids.shape} of {ids.dtype}")
     return ids.astype(np.int64)
+
+
+def _offset(first: Any) -> int:
+    if isinstance(first, bool) or not hasattr(first, "__index__") or first < 0:
+        raise InputError(f"gallery_offset must be a whole number of at least 0, got {first!r}")
+    return int(first)
+
+
+def _pair_of(directions: Any) -> tuple[str, str]:
+    if len(directions) != 2 or directions[0] == directions[1]:
+        raise InputError(f"directions must be two names, got {directions!r}")
+    return directions[0], directions[1]
 
 
 def _pairs(rows: Ragged) -> tuple[Ints, Ints]:
@@ -205,8 +247,21 @@ def _pairs(rows: Ragged) -> tuple[Ints, Ints]:
     return np.repeat(np.arange(len(rows)), rows.lengths), items
 
 
+def _slices(rows: Ragged) -> list[tuple[int, int]]:
+    """Queries in slices of at most PAIRS pairs, or of one query."""
+    ends = rows.offsets - rows.offsets[0]
+    cuts = [0]
+    while cuts[-1] < len(rows):
+        fits = int(np.searchsorted(ends, ends[cuts[-1]] + PAIRS, "right")) - 1
+        cuts.append(max(cuts[-1] + 1, fits))
+    return [*pairwise(cuts)]
+
+
 def _known(target_scores: Any, p: int) -> Floats:
-    scores = np.array(target_scores, np.float64)
+    try:
+        scores = np.array(target_scores, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("target_scores must be numbers; see target_scores") from None
     if scores.shape != (p,):
         raise InputError(
             f"target_scores must be one for each of {p} relevant pairs, got shape {scores.shape}"
@@ -217,6 +272,20 @@ def _known(target_scores: Any, p: int) -> Floats:
             "all shards together first, with np.fmax.reduce"
         )
     return scores
+
+
+def _check_targets(
+    query: Any, gallery: Any, rows: Ints, local: Ints, scores: Floats, metric: str
+) -> None:
+    """The scores of pairs whose row is here are those that this shard gives them."""
+    here = np.flatnonzero((local >= 0) & (local < len(gallery)))
+    own = similarity.score_pairs(query, gallery, rows[here], local[here], metric=metric)
+    if (wrong := np.flatnonzero(own != scores[here])).size:
+        at = int(here[wrong[0]])
+        raise InputError(
+            f"target_scores: that of pair {at} is {scores[at]}, but {metric} gives "
+            f"{own[wrong[0]]}; take target_scores() of the same vectors and metric"
+        )
 
 
 def _placed(found: similarity.PairCounts, there: Ints, p: int) -> Ints:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.aliases import alias_among
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.ops.groups import rows_of_codes
@@ -14,14 +15,18 @@ __all__ = ["Hidden", "Relevance", "SameLabel", "hidden", "relevance", "same_labe
 
 Ints = npt.NDArray[np.int64]
 
-GAINS = ("gain", "relevance", "rel")
-
 
 class Relevance(NamedTuple):
     """rows: gallery rows of each query. gains float64 [p], or None: all 1."""
 
     rows: Ragged
     gains: npt.NDArray[np.float64] | None
+
+    def of_queries(self, start: int, stop: int) -> "Relevance":
+        """What is relevant to queries start..stop."""
+        rows = self.rows.rows(start, stop)
+        first, last = (int(self.rows.offsets[i] - self.rows.offsets[0]) for i in (start, stop))
+        return Relevance(rows, None if self.gains is None else self.gains[first:last])
 
 
 class SameLabel(NamedTuple):
@@ -43,26 +48,33 @@ def same_label(query_labels: Any, gallery_labels: Any) -> SameLabel:
     return SameLabel(*_coded(query_labels, gallery_labels, "same_label"))
 
 
-def relevance(relevant: Any, ids: Ints, g: int | None) -> Relevance:
+def relevance(relevant: Any, ids: Ints, g: int | None, what: str = "relevant") -> Relevance:
     """relevant: an index for each query; index lists, an array [q, r] or Ragged; lists of
     {row: gain}; same_label(); {query id: rows or {row: gain}}; or a table with columns query, item
     and gain. g: rows of the gallery, None where it is a shard of one."""
+    if isinstance(relevant, Relevance):
+        return relevant
     if isinstance(relevant, SameLabel):
         return Relevance(_of_labels(relevant, len(ids), g), None)
     if isinstance(relevant, Ragged):
-        return Relevance(_checked(relevant, len(ids)), None)
+        return Relevance(_checked(relevant, len(ids), what), None)
     if hasattr(relevant, "column_names") or hasattr(relevant, "columns"):
         return _of_table(relevant, ids)
     if isinstance(relevant, Mapping):
         relevant = _by_query(relevant, ids)
     relevant = _plain(relevant)
+    if isinstance(relevant, (str, bytes)) or not hasattr(relevant, "__len__"):
+        raise InputError(
+            f"{what} must be gallery rows of each of {len(ids)} queries, got "
+            f"{type(relevant).__name__}"
+        )
     if len(relevant) != len(ids):
-        raise InputError(f"relevant must have {len(ids)} rows, one a query, got {len(relevant)}")
+        raise InputError(f"{what} must have {len(ids)} rows, one a query, got {len(relevant)}")
     if isinstance(relevant, np.ndarray) and relevant.dtype.kind in "iu" and relevant.ndim < 3:
         table = relevant[:, None] if relevant.ndim == 1 else relevant
         lengths = np.full(len(ids), table.shape[1])
         return Relevance(Ragged.from_lengths(table.ravel().astype(np.int64), lengths), None)
-    rows = [_row(row, i) for i, row in enumerate(relevant)]
+    rows = [_row(row, f"{what}[{i}]") for i, row in enumerate(relevant)]
     lengths = np.array([len(items) for items, _ in rows], np.int64)
     items = np.concatenate([*(items for items, _ in rows), np.zeros(0, np.int64)])
     gains = None
@@ -82,6 +94,12 @@ class Hidden(NamedTuple):
     lists: Ragged | None
     groups: tuple[Ints, Ints] | None
     first: int
+
+    def of_queries(self, start: int, stop: int) -> Any:
+        """The same for queries start..stop, as `exclude` is given."""
+        if self.groups is not None:
+            return self.groups[0][start:stop], self.groups[1]
+        return None if self.lists is None else self.lists.rows(start, stop)
 
     def among(self, rows: Ints, items: Ints) -> npt.NDArray[np.bool_]:
         """Of pairs of query rows[p] and row items[p] of the whole gallery, which are not there."""
@@ -112,20 +130,21 @@ class Hidden(NamedTuple):
         return np.bincount(queries, minlength=q), np.bincount(local[here], minlength=g)
 
 
-def hidden(exclude: Any, q: int, part: int, first: int, g: int | None) -> Hidden:
-    """exclude: an index for each query, index lists, or a pair of group columns [q] and [part].
+def hidden(exclude: Any, ids: Ints, part: int, first: int, g: int | None) -> Hidden:
+    """exclude: as `relevant`, or a tuple of group columns [q] and [part].
 
     part: rows of the gallery that are here, from row `first`; g: rows of all of it, if known.
     """
     if exclude is None:
         return Hidden(None, None, first)
+    q = len(ids)
     if isinstance(exclude, tuple) and len(exclude) == 2:
         groups = _coded(*exclude, "exclude")
         for codes, n, what in zip(groups, (q, part), ("queries", "gallery rows"), strict=True):
             if len(codes) != n:
                 raise InputError(f"exclude: groups of {n} {what} are needed, got {len(codes)}")
         return Hidden(None, groups, first)
-    rows, _ = relevance(exclude, np.arange(q), g)
+    rows, _ = relevance(exclude, ids, g, "exclude")
     queries = np.repeat(np.arange(q), rows.lengths)
     items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
     wrong = items < 0 if g is None else (items < 0) | (items >= g)
@@ -146,6 +165,12 @@ def _coded(query: Any, gallery: Any, what: str) -> tuple[Ints, Ints]:
     for side, column in zip(("queries", "the gallery"), columns, strict=True):
         if column.ndim != 1:
             raise InputError(f"{what}: labels of {side} must be a column, got {column.shape}")
+        missing = [value is None or value != value for value in column.tolist()]
+        if any(missing):
+            raise InputError(
+                f"{what}: label {missing.index(True)} of {side} is missing; a missing label equals "
+                "no other, so give such rows labels of their own"
+            )
     if len({column.dtype.kind in "iub" for column in columns if len(column)}) > 1:
         raise InputError(f"{what}: labels must be of one kind, got {columns[0].dtype} and "
                          f"{columns[1].dtype}")  # fmt: skip
@@ -161,11 +186,10 @@ def _of_labels(labels: SameLabel, q: int, g: int | None) -> Ragged:
 
 
 def _of_table(table: Any, ids: Ints) -> Relevance:
-    names = list(getattr(table, "column_names", None) or table.columns)
-    gain = next((name for name in GAINS if name in names), None)
-    if not {"query", "item"} <= set(names):
-        raise InputError(f"relevant: a table needs columns query and item, got {names}")
-    query, item = (np.asarray(_plain(table[name])) for name in ("query", "item"))
+    present = list(getattr(table, "column_names", None) or table.columns)
+    names = {c: alias_among(c, present, "relevant") for c in ("query", "item", "gain")}
+    gain = names["gain"]
+    query, item = (np.asarray(_plain(table[names[c]])) for c in ("query", "item"))
     for name, column in (("query", query), ("item", item)):
         if column.size and column.dtype.kind not in "iu":
             raise InputError(
@@ -186,7 +210,7 @@ def _of_table(table: Any, ids: Ints) -> Relevance:
     if twice.size:
         at = twice[0]
         raise InputError(f"relevant: query {ids[rows[at]]} has row {item[at]} twice")
-    gains = np.asarray(_plain(table[gain])).astype(np.float64)[inner] if gain else None
+    gains = None if gain is None else _gains(_plain(table[gain]))[inner]
     return Relevance(Ragged.from_lengths(item, np.bincount(rows, minlength=len(ids))), gains)
 
 
@@ -197,6 +221,16 @@ def _by_query(relevant: Mapping[Any, Any], ids: Ints) -> list[Any]:
     return [relevant.get(i, ()) for i in ids.tolist()]
 
 
+def _gains(values: Any) -> npt.NDArray[np.float64]:
+    try:
+        gains = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"relevant: gains must be numbers, got {values!r:.60}") from None
+    if np.isinf(gains).any():
+        raise InputError("relevant: gains must be finite, got inf")
+    return gains
+
+
 def _no_query(query: Any, unknown: int, of: int) -> InputError:
     return InputError(
         f"relevant: there is no query {query!r} ({unknown} of {of} are unknown); queries are "
@@ -204,26 +238,27 @@ def _no_query(query: Any, unknown: int, of: int) -> InputError:
     )
 
 
-def _row(row: Any, i: int) -> tuple[Ints, npt.NDArray[np.float64] | None]:
+def _row(row: Any, what: str) -> tuple[Ints, npt.NDArray[np.float64] | None]:
     gains = None
     if isinstance(row, Mapping):
-        gains = np.array(list(row.values()), np.float64)
+        gains = _gains(list(row.values()))
         row = list(row)
     if isinstance(row, (set, frozenset)):
         row = sorted(row)
     if isinstance(row, (int, np.integer)) and not isinstance(row, bool):
         row = [row]
     items = np.asarray(_plain(row)) if isinstance(row, Iterable) else None
-    if items is None or items.ndim != 1 or (items.size and items.dtype.kind not in "iu"):
-        raise InputError(f"relevant[{i}] must be gallery rows (integers), got {row!r}")
+    wide = items is not None and items.dtype == np.uint64
+    if items is None or items.ndim != 1 or wide or (items.size and items.dtype.kind not in "iu"):
+        raise InputError(f"{what} must be gallery rows (integers), got {row!r}")
     return items.astype(np.int64), gains
 
 
-def _checked(rows: Ragged, q: int) -> Ragged:
+def _checked(rows: Ragged, q: int, what: str) -> Ragged:
     if len(rows) != q:
-        raise InputError(f"relevant must have {q} rows, one a query, got {len(rows)}")
+        raise InputError(f"{what} must have {q} rows, one a query, got {len(rows)}")
     if rows.values.dtype.kind not in "iu":
-        raise InputError(f"relevant must be gallery rows (integers), got {rows.values.dtype}")
+        raise InputError(f"{what} must be gallery rows (integers), got {rows.values.dtype}")
     return rows
 
 

@@ -62,6 +62,7 @@ def count_rankings(
     chosen = convention_named(convention)
     ties = ties or chosen.ties
     level = chosen.level if level is None else float(level)
+    _rankings.check_rows(rankings, relevant)
     rankings = _rankings.as_mapping(rankings, ids, "rankings")
     relevant = _rankings.as_mapping(relevant, ids, "relevant")
     mappings = isinstance(rankings, Mapping) and isinstance(relevant, Mapping)
@@ -89,6 +90,8 @@ def recall_at_k(rankings: Any, ground_truths: Any, k: int, **options: Any) -> fl
     >>> recall_at_k([["a", "b"], ["b", "a"]], [["a", "z"], ["a"]], 1, convention="trec")
     0.25
     """
+    if isinstance(k, bool) or not hasattr(k, "__index__"):
+        raise InputError(f"recall_at_k: k must be one whole number, got {k!r}")
     return count_rankings(rankings, ground_truths, k=k, **options)[f"recall@{k}"]
 
 

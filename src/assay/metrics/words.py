@@ -6,7 +6,7 @@ Counts and ties are those of jiwer 4 on compiled rapidfuzz, on every input.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from assay.core.errors import InputError
 from assay.metrics import _pairs
 from assay.metrics.alignment import Alignments
+from assay.metrics.bootstrap import Bags, edit_bags
 from assay.metrics.edit_counts import EMPTY, EditCounts, rate
 from assay.ops import edit
 from assay.ops.groups import group_codes
@@ -98,7 +99,9 @@ def _count(
     confusions: bool,
     lengths: tuple[Any, Any] | None,
     ignore_index: int | None,
+    see: Callable[[edit.Edits, Any], object] | None = None,
 ) -> EditCounts:
+    """see: called with the edits and which of them count."""
     if empty not in EMPTY:
         raise InputError(f"empty must be one of {list(EMPTY)}, got {empty!r}")
     if ids is not None and not items:
@@ -119,6 +122,8 @@ def _count(
             about=f"the reference has no {unit}s; {mend}",
         )
     skip = empty == "skip" and some_empty
+    if see is not None:
+        see(edits, np.flatnonzero(~is_empty) if skip else slice(None))
     definition: dict[str, Any] = {
         "unit": unit,
         "split": pairs.split,
@@ -126,7 +131,10 @@ def _count(
         "empty": empty,
         "detail": tuple(k for k, v in (("confusions", confusions), ("items", items)) if v),
     }
-    rows = np.column_stack([_item_ids(ids, n), edits.counts]) if items else None
+    rows = None
+    if items:
+        rows = np.empty((n, 5), np.int64)
+        rows[:, 0], rows[:, 1:] = _item_ids(ids, n), edits.counts
 
     def total(chosen: Any, confused: Mapping[Any, int]) -> EditCounts:
         """The counts of the chosen pairs (indices, or the slice of all)."""
@@ -162,6 +170,20 @@ def _count(
         key: total(chosen, table) for key, chosen, table in zip(keys, members, tables, strict=True)
     }
     return replace(whole, groups=groups, by=tuple(by))
+
+
+def count_and_bag(
+    unit: str, reference: Any, hypothesis: Any, metrics: Sequence[str], **options: Any
+) -> tuple[EditCounts, Bags]:
+    """count_words or count_chars with its pairs in bags: as fill_bags() of one with items=True,
+    without rows of single pairs. options: normalise, empty, by, items, confusions.
+    """
+    seen: list[tuple[edit.Edits, Any]] = []
+    state = _count(
+        unit, reference, hypothesis, **options, ids=None, lengths=None, ignore_index=None,
+        see=lambda *edits: seen.append(edits),
+    )  # fmt: skip
+    return state, edit_bags(state, *seen[0], metrics)
 
 
 def _added(tables: list[dict[Any, int]]) -> dict[Any, int]:

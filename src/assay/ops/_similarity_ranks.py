@@ -12,7 +12,6 @@ from assay.core.threads import parallel
 from assay.ops import _similarity_count as counting
 from assay.ops._similarity_scan import (
     BATCH,
-    COSINE,
     METRICS,
     Batch,
     Room,
@@ -22,7 +21,7 @@ from assay.ops._similarity_scan import (
     over_blocks,
     threads_for,
 )
-from assay.ops._similarity_simd import WIDTH
+from assay.ops._similarity_simd import COSINE, WIDTH
 from assay.ops.rankings import order_of_pairs
 from assay.ops.vectors import Floats, Vectors
 

@@ -88,7 +88,7 @@ def norms_of(
         raise InputError(f"{what}[{numbers[bad]}] holds NaN or infinity; drop it or mend it")
     if metric == COSINE and not norms.all():
         row = numbers[int(np.argmin(norms != 0))]
-        raise InputError(f"{what}[{row}] is all zero, which has no cosine; drop it, or use dot")
+        raise InputError(f"{what}[{row}] has norm 0, and no cosine; drop it, or use dot")
     return norms
 
 

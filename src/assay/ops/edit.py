@@ -52,8 +52,15 @@ class Edits(NamedTuple):
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """int64 [n, 4]: hits, substitutions, deletions, insertions."""
-        units, found = self.lengths.T
-        return np.stack(_split(units, found, self.distance, self.insertions), axis=1)
+        return np.stack(self.columns(slice(None)), axis=1)
+
+    def columns(self, chosen: Any) -> tuple[npt.NDArray[np.int64], ...]:
+        """Hits, substitutions, deletions and insertions of each of the chosen pairs."""
+        units, found = self.lengths[chosen].T
+        columns: tuple[npt.NDArray[np.int64], ...] = _split(
+            units, found, self.distance[chosen], self.insertions[chosen]
+        )
+        return columns
 
     def totals(self, chosen: Any = slice(None)) -> tuple[int, int, int, int]:
         """Hits, substitutions, deletions and insertions of the chosen pairs together."""

@@ -36,6 +36,7 @@ def warm_kernels() -> float:
     _warm_text()
     _warm_ranking()
     _warm_similarity()
+    _warm_resampling()
     return time.perf_counter() - start
 
 
@@ -79,6 +80,17 @@ def _warm_similarity() -> None:
         for precision in ("float32", "int8")[: 1 + INT8]:
             topk(rows, rows, 1, precision=precision)
             rank_pairs(rows, rows, relevant, reverse=True, precision=precision)
+
+
+def _warm_resampling() -> None:
+    from assay.ops import resample
+
+    rows = np.arange(100).reshape(50, 2)  # too few to be drawn by number
+    resample.totals(rows, 1)
+    resample.poisson_totals(rows[:, 0], rows, 1)
+    resample.weights(2, 1)
+    resample.poisson_weights(rows[:, 0], 1)
+    resample.aucs(resample.rank(rows[:, 0] > 50, rows[:, 1]), 1)
 
 
 def _version(name: str) -> str:

@@ -37,8 +37,8 @@ class Vectors:
         kinds = {str(piece.dtype).removeprefix("torch.") for piece in self.pieces}
         if strange := sorted(kinds.difference(_NARROW, _WIDE)):
             raise InputError(
-                f"{what}: vectors must be floats or small integers, got {strange[0]}; "
-                "convert them with astype(float)"
+                f"{what}: vectors must be floats or integers of up to 32 bits, got {strange[0]}; "
+                "make them float32"
             )
         self.float = np.dtype(np.float32 if kinds <= {*_NARROW} else np.float64)
         self.starts = np.concatenate([[0], np.cumsum([len(piece) for piece in self.pieces])])
@@ -79,14 +79,19 @@ def vectors(data: Any, what: str) -> Vectors:
         chunks = getattr(data, "chunks", [data])
         return Vectors([_of_arrow(chunk, what) for chunk in chunks], what)
     try:
-        return Vectors([np.asarray(data)], what)
+        array = np.asarray(data)
     except ValueError as error:
         raise InputError(f"{what} must have shape [rows, width]: {error}") from None
+    if array.dtype == np.int64 and not isinstance(data, np.ndarray):
+        array = array.astype(np.float64)  # a list of whole numbers
+    return Vectors([array], what)
 
 
 def _of_arrow(chunk: Any, what: str) -> Floats:
     import pyarrow as pa
 
+    if isinstance(chunk, (pa.Table, pa.RecordBatch)):
+        raise InputError(f"{what} must be a column, got a table of {chunk.column_names}; take one")
     if not pa.types.is_fixed_size_list(chunk.type):
         raise InputError(f"{what} must be a column of fixed-size lists, got {chunk.type}")
     if chunk.null_count:

@@ -20,7 +20,7 @@ __all__ = ["named_part", "read_vectors"]
 
 MAGIC = {
     b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"PK\x05\x06": ".npz", b"PAR1": ".parquet",
-    b"ARROW1": ".arrow",
+    b"ARROW1": ".arrow", b"\xff\xff\xff\xff": ".arrows",
 }  # fmt: skip
 KINDS = "fiub"  # floats, integers, booleans
 

@@ -1,6 +1,7 @@
 """Vectors in a column of lists: Parquet, which is loaded, or an Arrow file, mapped into memory."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,19 @@ def _of_parquet(name: str, path: str, key: str | None) -> npt.NDArray[Any]:
         return _stacked(f"{name}:{key}", file.read([key]).column(0))
 
 
-def _of_arrow(name: str, path: str, key: str | None) -> npt.NDArray[Any]:
+def _of_arrow(
+    open_ipc: Callable[[Any], Any], name: str, path: str, key: str | None
+) -> npt.NDArray[Any]:
     with readable(name), pa.memory_map(path) as source:
-        file = pa.ipc.open_file(source)
+        file = open_ipc(source)
         key = _chosen(name, file.schema, key)
         return _stacked(f"{name}:{key}", file.read_all().column(key))
 
 
 READERS: Mapping[str, Callable[[str, str, str | None], npt.NDArray[Any]]] = {
     ".parquet": _of_parquet,
-    ".arrow": _of_arrow,
+    ".arrow": partial(_of_arrow, pa.ipc.open_file),
+    ".arrows": partial(_of_arrow, pa.ipc.open_stream),
 }
 
 
@@ -48,7 +52,8 @@ def _chosen(name: str, schema: pa.Schema, key: str | None) -> str:
     if key is None and len(lists) != 1:
         what = "holds several columns of lists" if lists else "holds no column of lists"
         there = f"there: {listed(lists or schema.names) or 'none'}"
-        raise DataError(f"{name}: {what}; {there}; name one, as in {name}:embedding")
+        mend = f"name one, as in {name}:{lists[0]}" if lists else "vectors are a list in each row"
+        raise DataError(f"{name}: {what}; {there}; {mend}")
     key = lists[0] if key is None else key
     kind = schema.field(key).type
     if not _is_list(kind):
@@ -87,6 +92,6 @@ def _stacked(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any]:
     return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def _bad_row(name: str, first: int, wrong: npt.NDArray[Any], what: str) -> DataError:
+def _bad_row(name: str, first: int, wrong: Any, what: str) -> DataError:
     return DataError(f"{name}: row {first + int(np.argmax(wrong)) + 1} {what}; every row must be "
                      "one list of numbers, all as long")  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.core.aliases import ALIASES, alias_among
 from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch
 from assay.readers import FORMATS, read
@@ -21,13 +22,6 @@ from assay.readers.files import expand
 __all__ = ["TABLES", "Rows", "read_ids", "read_judgements", "read_run"]
 
 TABLES = ("trec", "jsonl", "csv", "tsv", "tsv-raw", "parquet")  # formats that have the columns
-
-ALIASES = {
-    "query": ("query_id", "query-id", "qid", "topic"),
-    "item": ("item_id", "doc_id", "docid", "docno", "corpus-id", "corpus_id"),
-    "score": ("sim",),
-    "gain": ("relevance", "rel", "label", "score"),
-}
 
 Where = Callable[[int], str]
 
@@ -147,11 +141,19 @@ def _columns(
                     f"{error}; TREC's own columns have no header: --format trec"
                 ) from None
             if other is None:
+                _refuse_unknown(column, error.present, path)
                 del called[column]
             else:
                 called[column] = other
     for batch in chain(head, batches):
         yield batch.rows.columns, batch.where
+
+
+def _refuse_unknown(column: str, present: Sequence[str], path: str) -> None:
+    try:
+        alias_among(column, present, path)
+    except InputError as error:
+        raise DataError(str(error)) from None
 
 
 def _text(values: pa.Array, name: str, where: Where) -> pa.Array:

@@ -18,6 +18,7 @@ from assay.core.score import Score
 __all__ = [
     "Table",
     "console",
+    "finite",
     "printable",
     "score_list",
     "scores_csv",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 Cell = str | int | float | None
+Ends = tuple[float, float]  # of an interval
+
+_NONE: Mapping[str, Ends] = {}
 
 ALL = "(all)"  # what the row of the total says where others have the value of a group
 EMPTY = "(empty)"  # the group of the empty text, which would look like the total
@@ -208,10 +212,20 @@ def _drawn(table: Table) -> tuple[Any, int]:
     return drawn, sum(least) + GAP * (len(least) - 1)
 
 
-def score_list(scores: Iterable[Score], title: str = "", *, note: str = "") -> Table:
-    """One row for each score: for a single group."""
-    rows = [(s.name, s.value, s.unit) for s in scores]
-    return Table(title, ("score", "value", "unit"), rows, note=note)
+def score_list(
+    scores: Iterable[Score],
+    title: str = "",
+    *,
+    note: str = "",
+    intervals: Mapping[str, Ends] = _NONE,
+) -> Table:
+    """One row for each score: for a single group. intervals: flat name of a score -> its ends."""
+    heads = ("low", "high") if intervals else ()
+    rows = [
+        (s.name, s.value, *(intervals.get(s.key(), (None, None)) if heads else ()), s.unit)
+        for s in scores
+    ]
+    return Table(title, ("score", "value", *heads, "unit"), rows, note=note)
 
 
 def scores_table(
@@ -249,15 +263,17 @@ def scores_table(
     return Table(title, (*tags, items, *heads), rows, spare=max(len(heads) - kept, 0), note=note)
 
 
-def scores_csv(scores: Sequence[Score]) -> str:
+def scores_csv(scores: Sequence[Score], intervals: Mapping[str, Ends] = _NONE) -> str:
     """One line for each score, all of them, with tags as columns; those of the total are empty."""
     tags = list(dict.fromkeys(tag for score in scores for tag in score.tags))
-    columns = (*tags, "score", "value", "unit", "better", "n", "signature")
+    heads = ("low", "high") if intervals else ()
+    columns = (*tags, "score", "value", *heads, "unit", "better", "n", "signature")
     rows = [
         (
             *(s.tags[t] or EMPTY if t in s.tags else None for t in tags),
             s.name,
             s.value,
+            *(intervals.get(s.key(), (None, None)) if heads else ()),
             s.unit,
             s.better,
             s.n,
@@ -268,14 +284,22 @@ def scores_csv(scores: Sequence[Score]) -> str:
     return Table("", columns, rows).to_csv()
 
 
-def scores_json(scores: Sequence[Score], **more: Any) -> str:
+def scores_json(scores: Sequence[Score], intervals: Mapping[str, Ends] = _NONE, **more: Any) -> str:
     """All scores as JSON; a value that is no number is null there, as JSON knows no nan."""
     plain = [score.as_dict() for score in scores]
-    for row in plain:
-        if not math.isfinite(row["value"]):
-            row["value"] = None if math.isnan(row["value"]) else str(row["value"])
+    for score, row in zip(scores, plain, strict=True):
+        row["value"] = finite(row["value"])
+        if score.key() in intervals:
+            row["low"], row["high"] = map(finite, intervals[score.key()])
     provenance = dict(scores[0].provenance) if scores else {}
     return json.dumps({"scores": plain, "provenance": provenance, **more}, ensure_ascii=False)
+
+
+def finite(value: Any) -> Any:
+    """A number as JSON can hold it: null for nan, and infinity by name."""
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
 
 
 def _markdown(text: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 from assay.core.errors import DataError
 from assay.run.output import whole, writing
 
-__all__ = ["ItemFile"]
+__all__ = ["ItemFile", "read_items"]
+
+VERSION = 1
 
 
 class ItemFile:
@@ -50,7 +52,7 @@ class ItemFile:
         table = pa.table({"row": self.rows + places, **columns})
         with writing(self.path):
             if self.writer is None:
-                schema = table.schema.with_metadata({"assay.items": "1"})
+                schema = table.schema.with_metadata({"assay.items": str(VERSION)})
                 self.writer = pq.ParquetWriter(self.temporary, schema)
             self.writer.write_table(self._fitting(table))
         self.rows += total
@@ -77,3 +79,22 @@ class ItemFile:
         if writer is not None:
             with writing(self.path):
                 writer.close()
+
+
+def read_items(path: str) -> Any:
+    """The rows of a per-item file, as an Arrow table; a DataError of anything else."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as a Parquet file: {error}") from error
+    version = (table.schema.metadata or {}).get(b"assay.items", b"").decode()
+    if not version.isdecimal():
+        raise DataError(f"{path}: is no per-item file; write one with assay score … --per-item")
+    if int(version) > VERSION:
+        raise DataError(
+            f"{path}: has per-item format {version}, this assay reads {VERSION}; upgrade assay"
+        )
+    return table

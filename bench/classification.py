@@ -1,0 +1,235 @@
+"""Classification: what is timed against scikit-learn and torchmetrics.
+
+A binary target with half its items positive; scores are probabilities in float32 that overlap.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from gate import Contender, Took, Work
+
+GRID = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+RESAMPLES = 1_000
+DRAWN = 5  # resamples that a slow peer draws; its time is taken RESAMPLES / DRAWN times
+
+
+@cache
+def items(n: int) -> tuple[Any, Any]:
+    """Targets int64 [n], scores float32 [n]."""
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 2, n)
+    score = np.clip(rng.normal(0.4 + 0.2 * target, 0.2), 0, 1)
+    return target, score.astype(np.float32)
+
+
+def read_once(*columns: Any) -> Callable[[], Any]:
+    """What nobody can leave out."""
+    return lambda: [column.sum() for column in columns]
+
+
+# -- scores ----------------------------------------------------------------------------------------
+
+
+def _sklearn_report(target: Any, score: Any) -> Mapping[str, float]:
+    from sklearn import metrics
+
+    predicted = (score >= 0.5).astype(np.int64)
+    return {
+        "accuracy": metrics.accuracy_score(target, predicted),
+        "f1": metrics.f1_score(target, predicted),
+        "macro_f1": max(
+            metrics.f1_score(target, (score >= t).astype(np.int64), average="macro") for t in GRID
+        ),
+        "roc_auc": metrics.roc_auc_score(target, score),
+        "average_precision": metrics.average_precision_score(target, score),
+    }
+
+
+def report(n: int) -> Work:
+    target, score = items(n)
+
+    def ours() -> Contender:
+        import assay
+
+        def run() -> Mapping[str, float]:
+            s = assay.count_scores(target, score)
+            half, best = s.at(0.5), s.best_threshold("macro_f1", grid=GRID)
+            return {
+                "accuracy": half.accuracy, "f1": half.f1, "macro_f1": best.value,
+                "roc_auc": s.roc_auc, "average_precision": s.average_precision,
+            }  # fmt: skip
+
+        return Contender(run, dict)
+
+    return Work(
+        ours=ours,
+        peers={"scikit-learn": lambda: Contender(lambda: _sklearn_report(target, score), dict)},
+        truth=cache(lambda: _sklearn_report(target, score.astype(np.float64))),
+        floor=read_once(target, score),
+    )
+
+
+def roc_auc(n: int) -> Work:
+    target, score = items(n)
+
+    def ours() -> Contender:
+        import assay
+
+        return Contender(lambda: assay.roc_auc(target, score), lambda value: {"roc_auc": value})
+
+    def peer() -> Contender:
+        from sklearn.metrics import roc_auc_score
+
+        return Contender(lambda: roc_auc_score(target, score), lambda value: {"roc_auc": value})
+
+    return Work(
+        ours=ours,
+        peers={"roc_auc_score": peer},
+        truth=cache(lambda: {"roc_auc": _sklearn_report(target, score)["roc_auc"]}),
+        floor=read_once(target, score),
+    )
+
+
+def _of_all_thresholds(target: Any, score: Any) -> tuple[float, float]:
+    """The best macro-F1 over all scores, vectorised over scikit-learn's confusions."""
+    from sklearn.metrics import confusion_matrix_at_thresholds
+
+    tn, fp, fn, tp, thresholds = confusion_matrix_at_thresholds(target, score)
+    values = tp / (2 * tp + fp + fn) + tn / (2 * tn + fp + fn)
+    at = np.argmax(values)
+    return float(values[at]), float(thresholds[at])
+
+
+def best_threshold(n: int) -> Work:
+    target, score = items(n)
+
+    def ours() -> Contender:
+        import assay
+
+        return Contender(
+            lambda: assay.count_scores(target, score).best_threshold("macro_f1"),
+            lambda best: {"macro_f1": best.value},
+        )
+
+    def peer() -> Contender:
+        return Contender(
+            lambda: _of_all_thresholds(target, score), lambda found: {"macro_f1": found[0]}
+        )
+
+    return Work(
+        ours=ours,
+        peers={"confusion_matrix_at_thresholds": peer},
+        truth=cache(lambda: {"macro_f1": _of_all_thresholds(target, score)[0]}),
+        floor=read_once(target, score),
+    )
+
+
+# -- a training step -------------------------------------------------------------------------------
+
+
+def step(n: int) -> Work:
+    """One call on a batch: counts that add (ours, torchmetrics), or the value (scikit-learn)."""
+    target, score = items(n)
+    predicted = (score >= 0.5).astype(np.int64)
+
+    def ours() -> Contender:
+        import assay
+
+        return Contender(
+            lambda: assay.count_labels(target, predicted), lambda counts: {"f1": counts.f1}
+        )
+
+    def torchmetrics() -> Contender:
+        import torch
+        from torchmetrics.classification import BinaryF1Score
+
+        own, guess = torch.from_numpy(target), torch.from_numpy(predicted)
+
+        def read(_: Any) -> Mapping[str, float]:
+            metric = BinaryF1Score()
+            metric.update(guess, own)
+            return {"f1": float(metric.compute())}
+
+        metric = BinaryF1Score()
+        return Contender(lambda: metric.update(guess, own), read)
+
+    def sklearn() -> Contender:
+        from sklearn.metrics import f1_score
+
+        return Contender(lambda: f1_score(target, predicted), lambda value: {"f1": value})
+
+    tp = int((target & predicted).sum())
+    return Work(
+        ours=ours,
+        peers={"BinaryF1Score.update": torchmetrics, "f1_score": sklearn},
+        truth=lambda: {"f1": 2 * tp / int(target.sum() + predicted.sum())},
+        floor=lambda: np.bincount(target * 2 + predicted),
+    )
+
+
+# -- resamples -------------------------------------------------------------------------------------
+
+
+def bootstrap(n: int) -> Work:
+    """Standard errors of macro-F1 and ROC-AUC from RESAMPLES bootstrap resamples."""
+    target, score = items(n)
+    predicted = (score >= 0.5).astype(np.int64)
+
+    def ours() -> Contender:
+        import assay
+
+        labels, scores = assay.count_labels(target, predicted), assay.count_scores(target, score)
+
+        def run() -> Any:
+            return [
+                assay.interval(state, name, resamples=RESAMPLES)
+                for state, name in ((labels, "macro_f1"), (scores, "roc_auc"))
+            ]
+
+        def read(found: Any) -> Mapping[str, float]:
+            widths = {i.metric: i.high - i.low for i in found}
+            return {"macro_f1": widths["macro_f1"], "roc_auc": widths["roc_auc"]}
+
+        return Contender(run, read)
+
+    def peer() -> Contender:
+        from sklearn.metrics import f1_score, roc_auc_score
+
+        rng = np.random.default_rng(6)
+
+        def run() -> Took:
+            start = time.perf_counter()
+            for _ in range(DRAWN):
+                rows = rng.integers(0, n, n)
+                f1_score(target[rows], predicted[rows], average="macro")
+                roc_auc_score(target[rows], score[rows])
+            return Took((time.perf_counter() - start) * RESAMPLES / DRAWN, None)
+
+        return Contender(run, lambda _: normal())
+
+    @cache
+    def normal() -> Mapping[str, float]:
+        """Widths of 95 % intervals by theory: the delta method over cells, and DeLong."""
+        from assay.ops.delong import auc_variance
+
+        cells = np.bincount(target * 2 + predicted, minlength=4) / n
+        tn, fp, fn, tp = cells
+        below_p, below_n = 2 * tp + fp + fn, 2 * tn + fp + fn
+        miss = -tp / below_p**2 - tn / below_n**2
+        slopes = np.array([(fp + fn) / below_n**2, miss, miss, (fp + fn) / below_p**2])
+        variance = (cells * slopes**2).sum() - (cells * slopes).sum() ** 2
+        width = 2 * 1.959964
+        return {
+            "macro_f1": width * np.sqrt(variance / n),
+            "roc_auc": width * np.sqrt(auc_variance(target == 1, score).variance),
+        }
+
+    return Work(
+        ours=ours,
+        peers={"scikit-learn, resampled": peer},
+        truth=normal,
+        floor=lambda: np.random.default_rng(0).integers(0, n, n),
+    )

@@ -1,0 +1,329 @@
+"""`assay score labels`: predicted labels, scores of them, or both."""
+
+import math
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, of_labels, resamples_of
+from assay.cli.label_counts import Asked, Counts, Sum, count_rows, finished, merge_error
+from assay.cli.label_scores import Tuning, notes, scores_of, tables_of
+from assay.cli.progress import progress
+from assay.cli.shared import (
+    Csv,
+    Json,
+    Markdown,
+    check_output,
+    check_own_columns,
+    form_of,
+    print_scores,
+    status,
+)
+from assay.core.errors import InputError, MergeError
+
+__all__ = ["labels"]
+
+COLUMNS, SCORES, OUTPUT = "Columns", "Scores", "Output"
+
+TAGS = ("class", "threshold")  # that scores have of their own
+
+
+def labels(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="Files, globs, URLs, or - for standard input."),
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of the true labels: text or whole numbers.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = "target",
+    prediction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of the predicted labels.", rich_help_panel=COLUMNS
+        ),
+    ] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of scores that are high for the positive label. Or one column for each "
+            "of --labels, as in p_cat,p_dog.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL,LABEL",
+            help="The labels there are, in order; a row with another one is refused.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL",
+            help="The label that f1, precision and recall are of, and that a high score speaks "
+            "for; by default 1 of 0 and 1, or of -1 and 1, and true of false and true.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Column of weights of the rows.", rich_help_panel=COLUMNS
+        ),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column to group by; may be given again.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="File format, where the name does not say: jsonl, csv, tsv, tsv-raw, parquet.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCORE",
+            help="Where rows are positive: at this score or above; by default 0.5.",
+            rich_help_panel=SCORES,
+        ),
+    ] = None,
+    threshold_grid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIRST:LAST:STEP",
+            help="Thresholds to choose the best one from, ends included, or a list as in "
+            "0.3,0.5; by default every score.",
+            rich_help_panel=SCORES,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the best threshold is best for: macro_f1 (the default), f1, accuracy, "
+            "balanced_accuracy, mcc, youden, …",
+            rich_help_panel=SCORES,
+        ),
+    ] = None,
+    per_item: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write labels and scores of every row to this Parquet file.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    plots: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Draw roc.png, precision_recall.png, threshold.png and reliability.png there.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    interval: IntervalOption = DEFAULT,
+    json: Json = False,
+    csv: Csv = False,
+    markdown: Markdown = False,
+) -> None:
+    """Accuracy, F1, ROC-AUC, the best threshold, calibration and the rest of a classifier, from
+    its predictions (--prediction), its scores (--score), or both."""
+    from assay.readers import read
+
+    form = form_of(json, csv, markdown)
+    resamples = resamples_of(interval)
+    asked = _asked(target, prediction, score, labels, positive, weights, by, threshold, per_item)
+    tuning = _tuning(asked, {"--threshold": threshold, "--threshold-grid": threshold_grid,
+                             "--metric": metric, "--plots": plots})  # fmt: skip
+    source = read(paths[0] if len(paths) == 1 else paths, (), asked.columns, format=format)
+    if per_item:
+        check_output("--per-item", per_item, paths)
+        check_own_columns(asked.by, _own_columns(asked))
+    if plots is not None:
+        from assay.cli.label_plots import check_folder
+
+        check_folder(plots)
+    counts, scores = _score(source, asked, tuning, per_item, plots)
+    found = NONE
+    if resamples:
+        with status("drawing rows again"):
+            found = of_labels(counts.confusion, counts.sweep, resamples)
+    _print(counts, scores, asked, tuning, form, found)
+
+
+# -- what is asked ---------------------------------------------------------------------------------
+
+
+def _asked(
+    target: str, prediction: str | None, score: Sequence[str] | None, labels: str | None,
+    positive: str | None, weights: str | None, by: Sequence[str] | None, threshold: float | None,
+    per_item: str | None,
+) -> Asked:  # fmt: skip
+    """The columns that the options name; an InputError where they do not go together."""
+    scores = tuple(_names("--score", ",".join(score))) if score else ()
+    declared = tuple(_names("--labels", labels)) if labels is not None else None
+    if prediction is None and not scores:
+        raise InputError(
+            "give --prediction, the column of predicted labels, or --score, that of scores, or both"
+        )
+    if scores[1:] and declared is None:
+        raise InputError(
+            "several --score columns are one for each label; name those with --labels, in the "
+            "same order"
+        )
+    if scores[1:] and len(declared or ()) != len(scores):
+        raise InputError(
+            f"--labels must be {len(scores)}, one for each --score column, got "
+            f"{len(declared or ())}: {labels}"
+        )
+    if scores[1:] and weights is not None:
+        raise InputError("--weights goes with predictions and with one --score column")
+    if scores[1:] and positive is not None and prediction is None:
+        raise InputError("--positive goes with predictions and with one --score column")
+    if declared is not None and positive is not None and positive not in declared:
+        raise InputError(f"--positive must be one of --labels {labels}, got {positive!r}")
+    if threshold is not None and not math.isfinite(threshold):
+        raise InputError(f"--threshold must be a finite number, got {threshold}")
+    groups = tuple(dict.fromkeys(by or ()))
+    if clash := [name for name in groups if name in TAGS]:
+        raise InputError(
+            f"--by: scores are tagged with a {clash[0]!r} of their own; rename the column"
+        )
+    given = 0.5 if threshold is None else threshold
+    return Asked(
+        target, prediction, scores, weights, groups, declared, positive, given, bool(per_item)
+    )
+
+
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(f"{option} must be different names, as in cat,dog; got {text!r}")
+    return names
+
+
+def _tuning(asked: Asked, options: dict[str, Any]) -> Tuning:
+    """What the best threshold is of; an InputError for options that need scores."""
+    from assay.metrics.sweep import Sweep
+
+    given = [option for option, value in options.items() if value is not None]
+    if given and not asked.scores:
+        raise InputError(f"{given[0]} goes with --score, the column of scores")
+    if asked.scores[1:] and given and given != ["--plots"]:
+        raise InputError(f"{given[0]} goes with one --score column, got {len(asked.scores)}")
+    metric, grid = options["--metric"] or "macro_f1", options["--threshold-grid"]
+    if grid is not None and ":" not in grid:
+        grid = [_number(part, grid) for part in grid.split(",")]
+    try:
+        Sweep.zero().best_threshold(metric)
+    except InputError as error:
+        raise InputError(f"--metric: {error}") from None
+    try:
+        from assay.metrics.thresholds import grid_of
+
+        return Tuning(metric, grid_of(grid))
+    except InputError as error:
+        told = re.sub(r"^grid\b", "--threshold-grid", str(error))
+        raise InputError(told) from None
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(
+            "--threshold-grid must be first:last:step or numbers, as in 0.3:0.6:0.05 or "
+            f"0.3,0.5; got {whole!r}"
+        ) from None
+
+
+def _own_columns(asked: Asked) -> set[str]:
+    """Columns that the per-item file has of its own."""
+    names = {"row", "target"}
+    if asked.prediction is not None or asked.scores[1:]:
+        names |= {"prediction", "correct"}
+    if asked.scores[1:]:
+        names |= {f"score_{label}" for label in asked.labels or ()}
+    elif asked.scores:
+        names |= {"positive", "score", "above"}
+    return names | ({"weight"} if asked.weights else set())
+
+
+# -- scoring ---------------------------------------------------------------------------------------
+
+
+def _score(
+    source: Any, asked: Asked, tuning: Tuning, per_item: str | None, plots: str | None
+) -> tuple[Counts, list[Any]]:
+    """Counts of all rows, and their scores; what is to be written is there if all went well."""
+    from assay.run.items import ItemFile
+
+    with ItemFile.maybe(per_item) as items:
+        counts = finished(_add_up(source, asked, items), asked, source)
+        scores = scores_of(counts, asked, tuning)
+        if plots is None:
+            return counts, scores
+
+        from assay.cli.label_plots import pictures, write
+
+        made = pictures(counts, asked, tuning)
+        if items is not None:
+            items.close()  # what may fail, before anything is put in its place
+        write(plots, made)
+    return counts, scores
+
+
+def _add_up(source: Any, asked: Asked, items: Any) -> Counts | None:
+    from assay.run.shards import scan
+
+    total = Sum()
+    with progress(source, "rows") as advance:
+        for counted in scan(source, partial(count_rows, asked=asked)):
+            written, counts = counted.result
+            if items is not None:
+                items.write(*written)
+            try:
+                total.add(counts)
+            except MergeError as error:
+                raise merge_error(error, asked, source) from None
+            advance(counted, counts.seen.total())
+        return total.total()
+
+
+def _print(
+    counts: Counts, scores: Sequence[Any], asked: Asked, tuning: Tuning, form: str, found: Intervals
+) -> None:
+    from assay.report.render import finite
+
+    more: dict[str, Any] = {}
+    if form == "json":
+        if counts.confusion is not None:
+            matrix = counts.confusion.matrix.tolist()
+            more["confusion"] = {"labels": [*counts.confusion.classes], "matrix": matrix}
+        if tuning.grid is not None:
+            curve = counts.sweep.best_threshold(tuning.metric, grid=tuning.grid).curve
+            sides = ([*map(finite, side.tolist())] for side in curve)
+            more["grid"] = dict(zip(("threshold", tuning.metric), sides, strict=True))
+        if said := notes(counts, asked):
+            more["notes"] = said
+    tables = tables_of(counts, scores, asked, tuning, found)
+    print_scores(form, scores, tables, found.ends, **more, **found.as_json())

@@ -1,0 +1,294 @@
+"""Confusion: how often each label is predicted as each, and every metric that is a view of it.
+
+Formulas, averages and what an empty denominator gives: `_label_formulas.py`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.resampling import Items
+from assay.core.score import Better, Score, provenance
+from assay.core.state import State, fixed, grouped, keyed, listed
+from assay.metrics._label_formulas import (
+    AVERAGES,
+    PER_CLASS,
+    Classes,
+    f_beta,
+    metric_named,
+    of_matrix,
+)
+from assay.ops.exact import LIMBS, value_of
+from assay.ops.labels import Label, number_of
+
+__all__ = ["Confusion"]
+
+Array = npt.NDArray[Any]
+
+_OF_ALL = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
+           "macro_jaccard", "weighted_f1", "mcc", "cohen_kappa")  # fmt: skip
+_CORRELATIONS = ("mcc", "cohen_kappa")
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion(State):
+    """Counts of (target, prediction) pairs of labels.
+
+    cells: (target, prediction) -> items. weights: (target, prediction, limb) -> limbs of the exact
+    sum of their weights, where items have weights. top: (k, limb) -> the same of the items whose
+    label is among the k classes of highest score, where scores of classes were given (without
+    weights their number, in limb 0). rows int64 [n, 3], with items=True: id, target and prediction
+    (of a string its stable_id). labels: those that were declared, in order; otherwise those that
+    occur. positive: the label whose precision, recall and f1 are meant without a class, or None.
+    """
+
+    cells: Mapping[tuple[Label, Label], int] = keyed()
+    weights: Mapping[tuple[Label, Label, int], int] = keyed()
+    top: Mapping[tuple[int, int], int] = keyed()
+    rows: Array = listed("id", "target", "prediction")
+    groups: Mapping[tuple[str, ...], "Confusion"] = grouped()
+    by: tuple[str, ...] | None = fixed()
+    labels: tuple[Label, ...] | None = fixed()
+    positive: Label | None = fixed()
+    weighted: bool | None = fixed()
+    detail: tuple[str, ...] | None = fixed()
+
+    # -- counts --------------------------------------------------------------------------------
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return sum(self.cells.values())
+
+    @cached_property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels that were declared, or else those that occur, in order."""
+        if self.labels is not None:
+            return tuple(self.labels)
+        return tuple(sorted({label for pair in self.cells for label in pair}))
+
+    @cached_property
+    def matrix(self) -> Array:
+        """[K, K] in order of `classes`: targets in rows, predictions in columns; int64 counts, or
+        float64 sums of weights."""
+        place = {label: i for i, label in enumerate(self.classes)}
+        if not self.weighted:
+            counts = np.zeros((len(place), len(place)), np.int64)
+            for (target, prediction), count in self.cells.items():
+                counts[place[target], place[prediction]] = count
+            return counts
+        limbs = np.zeros((len(place), len(place), LIMBS), np.int64)
+        for (target, prediction, limb), part in self.weights.items():
+            limbs[place[target], place[prediction], limb] = part
+        return _sums(limbs)
+
+    @cached_property
+    def _counts(self) -> Classes:
+        return of_matrix(self.matrix)
+
+    @property
+    def positive_label(self) -> Label | None:
+        """The label that is meant without a class: the one that was named, or 1 where labels are
+        0 and 1, or -1 and 1."""
+        if self.positive is not None:
+            return self.positive
+        return 1 if {*self.classes} <= {0, 1} or {*self.classes} <= {-1, 1} else None
+
+    def _place_of(self, label: Label | None) -> int | None:
+        """The place of a label among the classes, -1 where it never occurs; None of None."""
+        if label is None:
+            return None
+        return self.classes.index(label) if label in self.classes else -1
+
+    # -- values --------------------------------------------------------------------------------
+
+    def value(self, name: str) -> float:
+        """A metric by name: one of all classes ("accuracy", "mcc", …), an average ("macro_f1",
+        "micro_recall", …), or one of the positive class ("f1", "recall", …)."""
+        place = self._place_of(self.positive_label)
+        if name in PER_CLASS and place is None:
+            raise InputError(
+                f"{name} is of one class; name it with positive= (labels: "
+                f"{', '.join(map(repr, self.classes[:5]))}), or take macro_{name}"
+            )
+        if not self.n:
+            return math.nan
+        if place == -1 and name in (*PER_CLASS, "youden"):  # a label that never occurs
+            return 1.0 if name == "specificity" else 0.0
+        return float(metric_named(name, positive=place)(self._counts))
+
+    def f_beta(self, beta: float, average: str | None = None) -> float:
+        """F of the positive class, or its "micro", "macro" or "weighted" average."""
+        if average is not None:
+            return float(AVERAGES[average](lambda c: f_beta(c, beta), self._counts))
+        self.value("f1")  # refuses counts without a positive label
+        place = self._place_of(self.positive_label)
+        return 0.0 if place in (None, -1) else float(f_beta(self._counts, beta)[place])
+
+    def top_accuracy(self, k: int) -> float:
+        """The share of items whose label is among the k classes of highest score; equal scores
+        count for the class that stands first."""
+        limbs = {limb: part for (cut, limb), part in self.top.items() if cut == k}
+        if not limbs:
+            known = sorted({cut for cut, _ in self.top})
+            raise InputError(f"top_accuracy: k={k} was not counted; there are {known}")
+        if not self.weighted:
+            return limbs[0] / self.n if self.n else math.nan
+        hits = value_of([limbs.get(place, 0) for place in range(LIMBS)])
+        total = float(self.matrix.sum())
+        return hits / total if total else math.nan
+
+    def per_class(self) -> dict[str, Array]:
+        """Columns by class, in order of `classes`: label, precision, recall, specificity, f1,
+        jaccard, support (items of the target)."""
+        counts = self._counts
+        columns = {name: np.asarray(values(counts)) for name, values in PER_CLASS.items()}
+        return {"label": np.array(self.classes), **columns, "support": counts.tp + counts.fn}
+
+    @property
+    def accuracy(self) -> float:
+        """The share of items whose label is predicted; nan without items."""
+        return self.value("accuracy")
+
+    @property
+    def f1(self) -> float:
+        """F1 of the positive class."""
+        return self.value("f1")
+
+    @property
+    def precision(self) -> float:
+        """Of what is predicted as positive, the share that is."""
+        return self.value("precision")
+
+    @property
+    def recall(self) -> float:
+        """Of the positive items, the share that is predicted so."""
+        return self.value("recall")
+
+    @property
+    def specificity(self) -> float:
+        """Of all other items, the share that is not predicted as positive."""
+        return self.value("specificity")
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of F1 over the classes that occur."""
+        return self.value("macro_f1")
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean of recall over the classes of the target."""
+        return self.value("balanced_accuracy")
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation coefficient, in -1..1."""
+        return self.value("mcc")
+
+    @property
+    def cohen_kappa(self) -> float:
+        """Cohen's kappa, at most 1; nan where target and prediction are one class."""
+        return self.value("cohen_kappa")
+
+    # -- single items --------------------------------------------------------------------------
+
+    def per_item(self, name: str) -> Array:
+        """ "id", "target", "prediction", or "accuracy" (1 where they are equal) of each item, in
+        order of id; needs a count with items=True."""
+        if "items" not in (self.detail or ()):
+            raise InputError("per_item: rows were not kept; count with items=True")
+        rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
+        named = {number_of(label): label for label in self.classes}
+        columns: dict[str, Any] = {
+            "id": lambda: rows[:, 0],
+            "target": lambda: np.array([named[code] for code in rows[:, 1].tolist()]),
+            "prediction": lambda: np.array([named[code] for code in rows[:, 2].tolist()]),
+            "accuracy": lambda: (rows[:, 1] == rows[:, 2]).astype(float),
+        }
+        if name not in columns:
+            raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
+        return np.asarray(columns[name]())
+
+    def item_columns(self) -> dict[str, Array]:
+        """Target, prediction and accuracy of single items as named columns, in order of id."""
+        return {name: self.per_item(name) for name in ("target", "prediction", "accuracy")}
+
+    def resampling(self, name: str) -> Items:
+        """Cells of single items, or how many items each cell has; see core/resampling.py."""
+        if self.weighted:
+            raise InputError("intervals: items with weights are not drawn again")
+        size = len(self.classes)
+        self.value_of(name, np.zeros((0, size * size), np.int64))  # refuses what has no interval
+        if "items" not in (self.detail or ()):
+            return Items(np.eye(size * size, dtype=np.int64), counts=self.matrix.ravel())
+        place = {number_of(label): i for i, label in enumerate(self.classes)}
+        rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
+        target, guess = (np.array([place[c] for c in rows[:, j].tolist()], int) for j in (1, 2))
+        columns = np.zeros((len(rows), size * size), np.int64)
+        columns[np.arange(len(rows)), target * size + guess] = 1
+        return Items(columns, rows[:, 0], truth=rows[:, 1], table=f"cells of {self.classes}")
+
+    def value_of(self, name: str, totals: Array) -> Array:
+        """A metric of each row of sums [B, K * K] of the cells."""
+        size = len(self.classes)
+        place = self._place_of(self.positive_label)
+        if place == -1 and name in (*PER_CLASS, "youden"):
+            return np.full(len(totals), self.value(name))
+        cells = of_matrix(totals.reshape(-1, size, size))
+        return np.asarray(metric_named(name, positive=place)(cells), np.float64)
+
+    # -- scores --------------------------------------------------------------------------------
+
+    @property
+    def signature(self) -> str:
+        """The definition: equal signatures mean comparable numbers."""
+        return f"positive:{self.positive_label}|weighted:{bool(self.weighted)}|zero_division:0"
+
+    def total_scores(self) -> list[Score]:
+        """Metrics of all classes, then those of the positive class, then what they stand on."""
+        scores = [self._score(name, self.value(name)) for name in _OF_ALL]
+        scores += [
+            self._score(f"top_{k}_accuracy", self.top_accuracy(k))
+            for k in sorted({k for k, _ in self.top})
+        ]
+        if self.positive_label is not None:
+            scores += [self._score(name, self.value(name)) for name in PER_CLASS]
+        return [*scores, self._score("items", self.n, "items", None)]
+
+    def scores(self) -> list[Score]:
+        """The totals and those of groups, then precision, recall and f1 of each class, with its
+        label as the tag `class`."""
+        table = self.per_class()
+        of_classes = [
+            self._score(name, float(table[name][i])).tagged(**{"class": str(label)})
+            for i, label in enumerate(self.classes)
+            for name in ("precision", "recall", "f1")
+        ]
+        return [*super().scores(), *of_classes]
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return super().__getitem__(name)
+        except KeyError:
+            try:
+                return self.value(name)
+            except InputError as error:
+                raise KeyError(str(error)) from None
+
+    def _score(
+        self, name: str, value: float, unit: str = "fraction", better: Better = "higher"
+    ) -> Score:
+        unit = "coefficient" if name in _CORRELATIONS else unit
+        signature = f"{name}|{self.signature}"
+        return Score(name, value, unit, better, self.n, {}, signature, provenance())
+
+
+def _sums(limbs: Array) -> Array:
+    flat = [value_of(cell) for cell in limbs.reshape(-1, LIMBS)]
+    return np.array(flat, np.float64).reshape(limbs.shape[:-1])

@@ -1,0 +1,68 @@
+"""A state of what a per-item file holds, for the one metric that is asked of it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from assay.core.errors import InputError
+from assay.core.resampling import Resampled
+from assay.metrics._rank_table import ITEMS
+from assay.metrics.edit_counts import EditCounts
+from assay.metrics.item_values import ItemScores, ItemValues
+
+__all__ = ["state_of_items"]
+
+Columns = Mapping[str, Any]
+
+_COLUMNS = {**ITEMS, "accuracy": "correct"}  # mean -> column
+_LOWER = ("mean_rank", "mean_wer", "mean_cer")  # means of which less is better
+
+
+def _edits(unit: str) -> Callable[[str, Any, Columns], Resampled]:
+    return lambda metric, ids, columns: EditCounts.from_items(unit, ids, columns)
+
+
+def _mean(metric: str, ids: Any, columns: Columns) -> Resampled:
+    return ItemValues.from_items(ids, {metric: columns[column_of(metric)]}, lower=_LOWER)
+
+
+def _area(metric: str, ids: Any, columns: Columns) -> Resampled:
+    return ItemScores.from_items(ids, columns["positive"], columns["score"])
+
+
+_Made = tuple[Callable[[str, Any, Columns], Resampled], str]
+
+# metric -> how its state is made of columns, and one it needs; any other is the mean of a column
+_MADE: dict[str, _Made] = {
+    **dict.fromkeys(
+        ("wer", "mer", "wil", "wip", "sentence_error_rate"), (_edits("word"), "word_hits")
+    ),
+    "cer": (_edits("char"), "char_hits"),
+    "roc_auc": (_area, "positive"),
+}
+
+
+def column_of(metric: str) -> str:
+    """The column whose mean a metric is.
+
+    >>> column_of("map@10"), column_of("mean_rank"), column_of("recall@5")
+    ('average_precision@10', 'rank', 'recall@5')
+    """
+    name, at, cut = metric.removeprefix("mean_").partition("@")
+    return _COLUMNS.get(name, name) + at + cut
+
+
+def state_of_items(metric: str, ids: Any, columns: Columns) -> Resampled:
+    """The state of items with these columns, which has the score `metric`.
+
+    ids int64 [n]; columns as item_columns() gives them. A metric whose columns are not there is an
+    InputError that names those that are.
+
+    >>> state_of_items("map", [1, 2], {"average_precision": [0.5, 1.0]})["map"]
+    0.75
+    """
+    made, needed = _MADE.get(metric, (_mean, column_of(metric)))
+    if needed not in columns:
+        raise InputError(
+            f"{metric} needs a column {needed!r}; there are {', '.join(columns) or 'none'}"
+        )
+    return made(metric, ids, columns)

@@ -1,0 +1,139 @@
+"""States of single items, so that per-item files can be compared without what they came from.
+
+ItemValues: values by name, whose scores are their means (average precision, recall@k, …).
+ItemScores: a score and a class, for the area under the ROC curve.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.resampling import Items, RankedItems
+from assay.core.score import Better, Score, provenance
+from assay.core.state import State, fixed, listed
+from assay.metrics._item_rows import mean_items, mean_values, no_form
+from assay.ops.delong import auc_variance
+
+__all__ = ["ItemScores", "ItemValues"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemValues(State):
+    """Values of items.
+
+    rows int64 [n * names, 3]: item id, number of the name, the value as float64 bits. names: what
+    the values are called; lower: those of which less is better.
+    """
+
+    rows: Ints = listed("id", "name", "value")
+    names: tuple[str, ...] | None = fixed()
+    lower: tuple[str, ...] | None = fixed()
+
+    @classmethod
+    def from_items(
+        cls, ids: Any, values: Mapping[str, Any], *, lower: tuple[str, ...] = ()
+    ) -> "ItemValues":
+        """ids int64 [n], different; values: name -> float64 [n]; nan and infinities are values.
+
+        >>> v = ItemValues.from_items([4, 2], {"map": [0.5, 1.0]})
+        >>> v["map"], v.per_item("map").tolist()
+        (0.75, [1.0, 0.5])
+        """
+        item = _different(ids)
+        n, width = len(item), len(values)
+        rows = np.empty((n, width, 3), np.int64)
+        for at, (name, column) in enumerate(values.items()):
+            floats = np.ascontiguousarray(column, np.float64)
+            if floats.shape != (n,):
+                raise InputError(f"{name} must have {n} values, got shape {floats.shape}")
+            rows[:, at] = np.column_stack([item, np.full(n, at), floats.view(np.int64)])
+        return cls(rows.reshape(-1, 3), names=tuple(values), lower=tuple(lower))
+
+    def per_item(self, name: str) -> npt.NDArray[Any]:
+        """The values in order of item id, or the ids themselves as "id"."""
+        table = self.rows.reshape(-1, max(len(self.names or ()), 1), 3)
+        table = table[np.argsort(table[:, 0, 0])]
+        if name == "id":
+            return table[:, 0, 0]
+        known = self.names or ()
+        if name not in known:
+            raise InputError(f"per_item: no column {name!r}; there are {['id', *known]}")
+        at = known.index(name)
+        return np.ascontiguousarray(table[:, at, 2]).view(np.float64)
+
+    def total_scores(self) -> list[Score]:
+        """The mean of each, rounded once; nan without items."""
+        scores = []
+        for name in self.names or ():
+            column = self.per_item(name)
+            n = len(column)
+            mean = math.fsum(column.tolist()) / n if n else math.nan
+            better: Better = "lower" if name in (self.lower or ()) else "higher"
+            scores.append(
+                Score(name, mean, "mean", better, n, {}, f"{name}|mean of items", provenance())
+            )
+        return scores
+
+    def resampling(self, name: str) -> Items:
+        """Items with their value; see core/resampling.py."""
+        if name not in (self.names or ()):
+            raise InputError(no_form(name, self.names or ()))
+        return mean_items(self.per_item(name), self.per_item("id"))
+
+    def value_of(self, name: str, totals: Ints) -> Floats:
+        """The mean of each row of totals."""
+        return mean_values(totals)
+
+
+@dataclass(frozen=True, eq=False)
+class ItemScores(State):
+    """rows int64 [n, 3]: item id, whether its class is the positive one, its score as float64
+    bits."""
+
+    rows: Ints = listed("id", "positive", "score")
+
+    @classmethod
+    def from_items(cls, ids: Any, positive: Any, score: Any) -> "ItemScores":
+        """ids int64 [n], different; positive bool [n]; score float64 [n] without NaN.
+
+        >>> ItemScores.from_items([0, 1, 2], [False, True, True], [0.2, 0.1, 0.3])["roc_auc"]
+        0.5
+        """
+        scores = np.ascontiguousarray(score, np.float64)
+        if np.isnan(scores).any():
+            raise InputError(f"score of item {ids[int(np.argmax(np.isnan(scores)))]} is NaN")
+        return cls(np.column_stack([_different(ids), positive, scores.view(np.int64)]))
+
+    def total_scores(self) -> list[Score]:
+        """The area; nan where there is one class only."""
+        items = self.resampling("roc_auc")
+        area = auc_variance(items.positive, items.score).value
+        signature = "roc_auc|of items"
+        n = len(self.rows)
+        return [Score("roc_auc", area, "fraction", "higher", n, {}, signature, provenance())]
+
+    def resampling(self, name: str) -> RankedItems:
+        """Items with their class and score; see core/resampling.py."""
+        if name != "roc_auc":
+            raise InputError(no_form(name, ["roc_auc"]))
+        rows = self.rows[np.argsort(self.rows[:, 0])]
+        return RankedItems(rows[:, 1] == 1, np.array(rows[:, 2]).view(np.float64), rows[:, 0])
+
+    def value_of(self, name: str, totals: Ints) -> Floats:
+        """None: an area is no function of sums."""
+        raise InputError(f"{name} is no function of sums")
+
+
+def _different(ids: Any) -> Ints:
+    item = np.asarray(ids).astype(np.int64)
+    if len(np.unique(item)) != len(item):
+        raise InputError("ids must differ from each other; an id occurs twice")
+    return item

@@ -1,0 +1,347 @@
+"""Sweep: the scores of a binary target, and every number that hangs on a threshold or on none.
+
+An item is positive at a threshold when its score is at least that. With N negatives and P
+positives, and fp(t) and tp(t) of them at or above t:
+
+    roc_auc             share of (negative, positive) pairs in order, ties one half
+    average_precision   sum over distinct scores of the step of recall times precision
+    ks                  largest distance of tp / P and fp / N
+    brier, log_loss     mean of (s - y)^2 and of -ln of the score of what is so
+    ece, mce            mean and largest distance of score and share of positives in bins
+
+Source: scikit-learn 1.9; Hanley and McNeil 1982; Brier 1950; Guo et al., ICML 2017; McClish 1989
+for the partial area.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.resampling import Items, RankedItems
+from assay.core.score import Better, Score, provenance
+from assay.core.state import State, fixed, grouped, listed, pooled, summed
+from assay.metrics.calibration import Reliability, losses, reliability
+from assay.metrics.confusion import Confusion
+from assay.metrics.thresholds import BestThreshold, best_threshold, grid_of, values_at
+from assay.ops import sweep as ops
+from assay.ops.labels import Label
+from assay.ops.sweep import Runs
+
+__all__ = ["Sweep"]
+
+Floats = npt.NDArray[Any]
+
+BINS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep(State):
+    """Scores by the label of their item.
+
+    pools: number of a label -> its scores [n], or rows (score, weight) [n, 2] where items have
+    weights; `positive` is the number of the one that a high score speaks for, all others are
+    negatives. histogram: int64 [2, 65536], negatives and positives by the bits of their score,
+    where scores have 16 bits (then pools are empty). label: what the positive one is called.
+    rows int64 [n, 3], with items=True: id, 1 for a positive item, score as float64 bits.
+    mode: "exact", "weighted", "float16" or "bfloat16".
+    """
+
+    pools: Mapping[int, Floats] = pooled()
+    histogram: Any = summed()
+    rows: Floats = listed("id", "positive", "score")
+    groups: Mapping[tuple[str, ...], "Sweep"] = grouped()
+    by: tuple[str, ...] | None = fixed()
+    positive: int | None = fixed()
+    label: Label | None = fixed()
+    mode: str | None = fixed()
+    detail: tuple[str, ...] | None = fixed()
+
+    # -- runs ----------------------------------------------------------------------------------
+
+    @cached_property
+    def _sides(self) -> tuple[Floats, Floats]:
+        """Scores of negatives and positives, sorted upwards; rows with weights as they are."""
+        none = np.zeros((0, 2) if self.mode == "weighted" else 0, np.float32)
+        positive = 1 if self.positive is None else self.positive
+        others = [values for label, values in self.pools.items() if label != positive]
+        first = others[0] if len(others) == 1 else np.concatenate([none, *others])
+        sides = (first, self.pools.get(positive, none))
+        kind = np.result_type(*(side.dtype for side in sides if len(side)), np.float32)
+        first, second = (side.astype(kind, copy=False) for side in sides)
+        if self.mode == "weighted":
+            return first, second
+        return _upwards(first), _upwards(second)
+
+    @cached_property
+    def _whole(self) -> Runs | None:
+        """All runs at once, of what is small or has weights."""
+        if self.mode in ("float16", "bfloat16"):
+            return ops.histogram_runs(np.asarray(self.histogram), self.mode)
+        return ops.weighted_runs(*self._sides) if self.mode == "weighted" else None
+
+    def over_runs(self, function: Callable[[Runs], Any]) -> Iterator[Any]:
+        """A function of each slice of the sweep, best scores first."""
+        if self._whole is not None:
+            return iter([function(self._whole)] if len(self._whole.score) else [])
+        return ops.over_runs(*self._sides, function)
+
+    @cached_property
+    def negatives(self) -> Any:
+        """N: items of other labels than the positive one, or the sum of their weights."""
+        return self._total(0)
+
+    @cached_property
+    def positives(self) -> Any:
+        """P: items of the positive label, or the sum of their weights."""
+        return self._total(1)
+
+    def _total(self, side: int) -> Any:
+        if self._whole is None:
+            return len(self._sides[side])
+        sums = self._whole.tp if side else self._whole.fp
+        return sums[-1].item() if len(sums) else 0
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        if self.mode in ("float16", "bfloat16"):
+            return int(np.sum(self.histogram))
+        return sum(map(len, self.pools.values()))
+
+    # -- areas ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _areas(self) -> tuple[float, float]:
+        """ROC-AUC and average precision, from one pass."""
+        pairs, steps = 0, []
+        for above, step in self.over_runs(ops.areas):
+            pairs += above
+            steps.append(step)
+        n, p = self.negatives, self.positives
+        auc = pairs / (2 * n * p) if n and p else math.nan
+        return auc, math.fsum(steps) / p if p else math.nan
+
+    @property
+    def roc_auc(self) -> float:
+        """The area under the ROC curve; nan where there is one class only."""
+        return self._areas[0]
+
+    @property
+    def average_precision(self) -> float:
+        """The area under the precision-recall steps; nan without positives."""
+        return self._areas[1]
+
+    @cached_property
+    def ks(self) -> float:
+        """The largest distance of true and false positive rate; nan where there is one class."""
+        if not (self.negatives and self.positives):
+            return math.nan
+        n, p = self.negatives, self.positives
+        distances = self.over_runs(lambda runs: float(np.abs(runs.tp / p - runs.fp / n).max()))
+        return float(max(distances))
+
+    def partial_auc(self, max_fpr: float) -> float:
+        """The area under the ROC curve up to a false positive rate, put to 0.5 for chance and 1
+        for the best (McClish); nan where there is one class."""
+        if not 0 < max_fpr <= 1:
+            raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}")
+        if max_fpr == 1 or not (self.negatives and self.positives):
+            return self.roc_auc
+        fpr, tpr, _ = self.roc_curve()
+        stop = int(np.searchsorted(fpr, max_fpr, "right"))
+        edge = np.interp(max_fpr, fpr[stop - 1 : stop + 1], tpr[stop - 1 : stop + 1])
+        area = np.trapezoid(np.append(tpr[:stop], edge), np.append(fpr[:stop], max_fpr))
+        least = max_fpr * max_fpr / 2
+        return float(0.5 * (1 + (area - least) / (max_fpr - least)))
+
+    # -- curves --------------------------------------------------------------------------------
+
+    def curve(self) -> Runs:
+        """False and true positives at every distinct score, best first: score, fp, tp [m]."""
+        parts = [*self.over_runs(lambda runs: runs)]
+        if not parts:
+            return Runs(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        score, fp, tp = (np.concatenate(side) for side in [*zip(*parts, strict=True)][:3])
+        return Runs(score, fp, tp)
+
+    def roc_curve(self) -> tuple[Floats, Floats, Floats]:
+        """(false positive rate, true positive rate, threshold) [m + 1], from (0, 0) at inf; a
+        rate is nan where its class is empty."""
+        score, fp, tp = self.curve()[:3]
+        with np.errstate(invalid="ignore"):
+            rates = [np.append(0.0, side) / np.float64(total)
+                     for side, total in ((fp, self.negatives), (tp, self.positives))]  # fmt: skip
+        return rates[0], rates[1], np.append(np.inf, score.astype(np.float64))
+
+    def precision_recall_curve(self) -> tuple[Floats, Floats, Floats]:
+        """(precision [m + 1], recall [m + 1], threshold [m]), thresholds upwards; the last point
+        is precision 1 and recall 0. Recall is nan without positives."""
+        score, fp, tp = self.curve()[:3]
+        with np.errstate(invalid="ignore"):
+            recall = tp / np.float64(self.positives)
+        precision = tp / (tp + fp)
+        return (
+            np.append(precision[::-1], 1.0),
+            np.append(recall[::-1], 0.0),
+            score[::-1].astype(np.float64),
+        )
+
+    def det_curve(self) -> tuple[Floats, Floats, Floats]:
+        """(false positive rate, false negative rate, threshold) [m], thresholds upwards."""
+        fpr, tpr, threshold = self.roc_curve()
+        return fpr[:0:-1], 1 - tpr[:0:-1], threshold[:0:-1]
+
+    # -- thresholds ----------------------------------------------------------------------------
+
+    def at(self, threshold: float) -> Confusion:
+        """The confusion of labels 0 and 1 at a threshold, which a score is at or above."""
+        if math.isnan(threshold):
+            raise InputError("at: the threshold is NaN")
+        if self.mode == "weighted":
+            raise InputError("at: take count_labels(target, score >= t, weights=) with weights")
+        fp, tp = (counts[0].item() for counts in self.counts_at([threshold]))
+        fn, tn = self.positives - tp, self.negatives - fp
+        cells = {(0, 0): tn, (0, 1): fp, (1, 0): fn, (1, 1): tp}
+        return Confusion(cells={pair: n for pair, n in cells.items() if n}, labels=(0, 1))
+
+    def counts_at(self, thresholds: Any) -> tuple[Any, Any]:
+        """(fp, tp) [t] at thresholds [t]."""
+        if self._whole is not None:
+            score = self._whole.score.astype(np.float64)
+            place = np.searchsorted(-score, -np.asarray(thresholds, np.float64), "right")
+            zero = np.zeros(1, self._whole.fp.dtype)
+            fp, tp = (np.concatenate([zero, side]) for side in self._whole[1:3])
+            return fp[place], tp[place]
+        sides = self._sides
+        least = np.array([ops.least_at(t, sides[0].dtype) for t in thresholds], sides[0].dtype)
+        fp, tp = (len(side) - np.searchsorted(side, least, "left") for side in sides)
+        return fp, tp
+
+    def value(self, metric: str, threshold: float) -> float:
+        """A metric of the confusion at a threshold; nan without items."""
+        return float(values_at(self, metric, [threshold])[0])
+
+    def best_threshold(
+        self, metric: str = "macro_f1", *, grid: Any = None,
+        constraint: Mapping[str, float] | None = None,
+    ) -> BestThreshold:  # fmt: skip
+        """The threshold with the highest value of a metric of the confusion there.
+
+        grid: thresholds to choose from, upwards, or "0.3:0.6:0.05" (ends included); None: every
+        distinct score. constraint: {metric: least value} that must hold too. Equal best values go
+        to the threshold nearest 0.5, then the lower. Where no threshold meets the constraint, and
+        without items, threshold and value are nan.
+        Chosen and measured on the same items the value is optimistic, which its tags say.
+
+        >>> from assay import count_scores
+        >>> count_scores([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).best_threshold("accuracy").threshold
+        0.35
+        """
+        return best_threshold(self, metric, grid_of(grid), constraint or {})
+
+    # -- probabilities -------------------------------------------------------------------------
+
+    @cached_property
+    def _losses(self) -> tuple[float, float]:
+        return losses(self)
+
+    @property
+    def are_probabilities(self) -> bool:
+        """Whether every score lies in 0..1."""
+        ends = [*self.over_runs(lambda runs: (float(runs.score[-1]), float(runs.score[0])))]
+        return all(low >= 0 and high <= 1 for low, high in ends)
+
+    @property
+    def brier(self) -> float:
+        """The mean squared distance of score and label, 0..1, lower is better; nan without
+        items."""
+        return self._losses[0]
+
+    @property
+    def log_loss(self) -> float:
+        """The mean of -ln of the score given to what is so, lower is better; scores are kept an
+        epsilon of their type away from 0 and 1. nan without items."""
+        return self._losses[1]
+
+    def calibration(self, bins: int = BINS) -> Reliability:
+        """Mean score and share of positives in bins of equal width."""
+        return reliability(self, bins)
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error over 15 bins of equal width."""
+        return self.calibration().ece
+
+    @property
+    def mce(self) -> float:
+        """The largest calibration error of 15 bins of equal width."""
+        return self.calibration().mce
+
+    # -- single items --------------------------------------------------------------------------
+
+    def per_item(self, name: str) -> Floats:
+        """ "id", "positive" (1 or 0) or "score" of each item, in order of id; needs a count with
+        items=True."""
+        if "items" not in (self.detail or ()):
+            raise InputError("per_item: rows were not kept; count with items=True")
+        rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
+        columns = {"id": rows[:, 0], "positive": rows[:, 1],
+                   "score": np.ascontiguousarray(rows[:, 2]).view(np.float64)}  # fmt: skip
+        if name not in columns:
+            raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
+        return columns[name]
+
+    def item_columns(self) -> dict[str, Floats]:
+        """Label and score of single items as named columns, in order of id."""
+        return {name: self.per_item(name) for name in ("positive", "score")}
+
+    def resampling(self, name: str) -> Items | RankedItems:
+        """The items of an area under the curve; see core/resampling.py."""
+        if name != "roc_auc" or self.mode == "weighted":
+            raise InputError(f"{name} of scores has no interval; roc_auc has, without weights")
+        if "items" in (self.detail or ()):
+            positive, score = self.per_item("positive"), self.per_item("score")
+            return RankedItems(positive.astype(bool), score, self.per_item("id"))
+        if self.mode != "exact":
+            raise InputError("roc_auc of a histogram has no interval; count float32 scores")
+        negatives, positives = self._sides
+        label = np.arange(len(negatives) + len(positives)) >= len(negatives)
+        return RankedItems(label, np.concatenate([negatives, positives]))
+
+    def value_of(self, name: str, totals: Floats) -> Floats:
+        """No score of a sweep is made of sums; see core/resampling.py."""
+        raise InputError(f"{name} of scores is not made of sums of items")
+
+    # -- scores --------------------------------------------------------------------------------
+
+    @property
+    def signature(self) -> str:
+        """The definition: equal signatures mean comparable numbers."""
+        return f"positive:{self.label}|mode:{self.mode}|at:score>=threshold"
+
+    def total_scores(self) -> list[Score]:
+        """Areas, then losses and calibration of probabilities, then what they stand on."""
+        values: list[tuple[str, float, str, Better]]
+        values = [(name, getattr(self, name), "fraction", "higher")
+                  for name in ("roc_auc", "average_precision", "ks")]  # fmt: skip
+        if self.are_probabilities:
+            values += [("brier", self.brier, "fraction", "lower")]
+            values += [("log_loss", self.log_loss, "nats", "lower")]
+            values += [(name, getattr(self, name), "fraction", "lower") for name in ("ece", "mce")]
+        values += [("items", self.n, "items", None), ("positives", self.positives, "items", None)]
+        return [self._score(*value) for value in values]
+
+    def _score(self, name: str, value: float, unit: str, better: Better) -> Score:
+        signature = f"{name}|{self.signature}"
+        return Score(name, value, unit, better, self.n, {}, signature, provenance())
+
+
+def _upwards(scores: Floats) -> Floats:
+    """Sorted; scores of one batch are already."""
+    return scores if (scores[1:] >= scores[:-1]).all() else ops.sort_scores(scores)

@@ -1,0 +1,69 @@
+"""Columns that people hold, as NumPy arrays: lists, pandas, polars, Arrow, CPU tensors."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+
+__all__ = ["as_array", "as_floats", "same_length"]
+
+
+def as_array(data: Any, what: str) -> npt.NDArray[Any]:
+    """The data as an array, [n] or [n, c]; no copy where it is one already.
+
+    A bfloat16 tensor becomes float32, which holds all its values. Errors: InputError for what is
+    no column or rows of one width.
+    """
+    if type(data) is np.ndarray:
+        array = data
+    else:
+        array = _converted(data, what)
+    if array.ndim not in (1, 2):
+        raise InputError(f"{what} must be a column [n] or rows [n, c], got shape {array.shape}")
+    return array
+
+
+def as_floats(data: Any, what: str) -> npt.NDArray[Any]:
+    """Numbers as float32 where every value is one, else as float64."""
+    array = as_array(data, what)
+    if array.dtype in (np.float32, np.float64):
+        return array
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what} must be numbers, got {array.dtype}")
+    narrow = array.dtype.itemsize <= 2
+    return array.astype(np.float32 if narrow else np.float64)
+
+
+def same_length(**columns: Any) -> int:
+    """n, the length of all columns that are given."""
+    sizes = {name: len(column) for name, column in columns.items() if column is not None}
+    if len(set(sizes.values())) > 1:
+        told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
+        raise InputError(f"columns must be of one length: {told}")
+    return next(iter(sizes.values()))
+
+
+def _converted(data: Any, what: str) -> npt.NDArray[Any]:
+    if hasattr(data, "detach"):
+        data = data.detach()
+        data = data.float() if str(data.dtype) == "torch.bfloat16" else data
+        return np.asarray(data.cpu().numpy())
+    if isinstance(data, (str, bytes)) or not (
+        hasattr(data, "__len__") or hasattr(data, "__array__")
+    ):
+        raise InputError(f"{what} must be a column of values, got {type(data).__name__}")
+    if hasattr(data, "null_count") and _nulls(data):
+        raise InputError(f"{what} holds {_nulls(data)} nulls; drop those rows")
+    try:
+        if type(data).__module__.partition(".")[0] == "pyarrow":
+            return np.asarray(data.to_numpy() if hasattr(data, "chunks") else data.to_numpy(False))
+        return np.asarray(data)
+    except ValueError as error:
+        raise InputError(f"{what} must be a column or rows of one width: {error}") from None
+
+
+def _nulls(data: Any) -> int:
+    count = data.null_count
+    return int(count() if callable(count) else count)

@@ -1,0 +1,165 @@
+"""Confusions at every threshold: scores cut by class, sorted once, merged once.
+
+Of scores sorted within each class one linear merge gives, for each distinct score s from the best
+down, how many negatives (fp) and positives (tp) are at least s. Every curve, area and best
+threshold is a view of these runs. They come in slices of bounded size, cut between distinct scores
+at places that hang on the scores alone, so no number of threads changes a digit.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.threads import parallel
+from assay.ops import _sweep_kernels as kernels
+
+__all__ = ["Runs", "areas", "bits_of", "cut", "histogram_runs", "least_at", "over_runs"]
+__all__ += ["sort_scores", "weighted_runs"]
+
+Floats = npt.NDArray[Any]
+
+SLICE = 1 << 16  # scores of one class in a slice
+SMALL = 1 << 9  # scores that NumPy sorts sooner
+_SORTS: dict[int, Any] = {4: (np.uint32, kernels.sort_32), 8: (np.uint64, kernels.sort_64)}
+
+
+class Runs(NamedTuple):
+    """A slice of a sweep: distinct scores [m], best first, with how many negatives fp [m] and
+    positives tp [m] are at least that; before: the fp and tp of the slice above."""
+
+    score: Floats
+    fp: npt.NDArray[Any]
+    tp: npt.NDArray[Any]
+    before: tuple[Any, Any] = (0, 0)
+
+
+def cut(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
+    """Scores of label 0 and of label 1, each sorted upwards, and the first bad row or -1: one
+    with another label, or a score that is not finite.
+
+    target int or bool [n], score float32 or float64 [n].
+
+    >>> cut(np.array([1, 0, 1]), np.array([0.9, 0.4, 0.1]))
+    (array([0.4]), array([0.1, 0.9]), -1)
+    """
+    kind = np.bool_ if target.dtype == np.bool_ else np.int64
+    target = np.require(target, kind, "C")
+    # As the kernel puts them, whatever labels there are: it must not write past an end.
+    positives = int(np.count_nonzero(target if kind is np.bool_ else target & 1))
+    sides = [np.empty(n + 1, score.dtype) for n in (len(score) - positives, positives)]
+    call: Any = kernels.cut_32 if score.dtype == np.float32 else kernels.cut_64
+    bad = int(call(target, np.ascontiguousarray(score), *sides))
+    if bad < 0:
+        list(parallel(_sort, [side[:-1] for side in sides]))
+    return sides[0][:-1], sides[1][:-1], bad
+
+
+def sort_scores(scores: Floats) -> Floats:
+    """Finite float32 or float64, sorted upwards; -0.0 becomes 0.0."""
+    scores = scores.copy()
+    _sort(scores)
+    return scores
+
+
+def _sort(scores: Floats) -> None:
+    if len(scores) < SMALL:
+        scores += 0  # -0.0 becomes 0.0
+        scores.sort()
+        return
+    kind, sort = _SORTS[scores.dtype.itemsize]
+    digits = -(-8 * scores.itemsize // kernels.DIGIT)
+    counts = np.zeros((digits, 1 << kernels.DIGIT), np.int64)
+    sort(scores.view(kind), np.empty(len(scores), kind), counts)
+
+
+def over_runs(
+    negatives: Floats, positives: Floats, function: Callable[[Runs], Any]
+) -> Iterator[Any]:
+    """A function of each slice of the runs of two classes, best scores first. Each class is sorted
+    upwards, both are of one dtype."""
+    ends = _ends(negatives, positives)
+    call: Any = kernels.merge_32 if negatives.dtype == np.float32 else kernels.merge_64
+
+    def some(bounds: tuple[tuple[int, int], tuple[int, int]]) -> Any:
+        (i, j), (i_end, j_end) = bounds
+        own = negatives[i:i_end], positives[j:j_end]
+        size = i_end - i + j_end - j
+        score, counts = np.empty(size, negatives.dtype), np.empty((2, size), np.int64)
+        before = len(negatives) - i_end, len(positives) - j_end
+        m = call(*own, *before, score, *counts)
+        return function(Runs(score[:m], counts[0, :m], counts[1, :m], before))
+
+    yield from parallel(some, list(pairwise(ends))[::-1])
+
+
+def _ends(negatives: Floats, positives: Floats) -> list[tuple[int, int]]:
+    """Where slices end in both classes, between distinct scores."""
+    edges = np.unique(np.concatenate([negatives[SLICE::SLICE], positives[SLICE::SLICE]]))
+    inner = (np.searchsorted(side, edges) for side in (negatives, positives))
+    cuts = zip(*(places.tolist() for places in inner), strict=True)
+    last = len(negatives), len(positives)
+    return [*dict.fromkeys([(0, 0), *cuts, last])] if last != (0, 0) else []
+
+
+def weighted_runs(negatives: Floats, positives: Floats) -> Runs:
+    """The runs of rows (score, weight) [n, 2] of each class; fp and tp are sums of weights, added
+    in order of score, then class, then weight."""
+    rows = np.concatenate([negatives, positives]).astype(np.float64, copy=False)
+    label = np.arange(len(rows)) >= len(negatives)
+    order = np.argsort(-rows[:, 0])
+    score = rows[order, 0]
+    equal = score[1:] == score[:-1]
+    if equal.any():  # they stand together
+        among = np.append(equal, False) | np.append(False, equal)
+        some = order[among]
+        order[among] = some[np.lexsort((rows[some, 1], label[some], -rows[some, 0]))]
+    score, weight, label = rows[order, 0] + 0.0, rows[order, 1], label[order]
+    last = np.append(score[1:] != score[:-1], True)[: len(score)]
+    fp, tp = np.cumsum(np.where(label, 0, weight)), np.cumsum(np.where(label, weight, 0))
+    return Runs(score[last], fp[last], tp[last])
+
+
+def bits_of(score: Any) -> npt.NDArray[np.uint16]:
+    """The 16 bits of each float16, or of the bfloat16 that a float32 holds, as a table's index."""
+    if score.dtype == np.float16:
+        return np.asarray(score.view(np.uint16))
+    return np.asarray(score.view(np.uint32) >> np.uint32(16), np.uint16)
+
+
+def histogram_runs(counts: npt.NDArray[np.int64], kind: str) -> Runs:
+    """The runs of counts [2, 65536] by the bits of 16-bit scores; kind float16 or bfloat16."""
+    bits = np.flatnonzero(counts.any(axis=0))
+    if kind == "float16":
+        score = bits.astype(np.uint16).view(np.float16).astype(np.float32)
+    else:
+        score = (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    distinct, place = np.unique(score + np.float32(0), return_inverse=True)
+    sums = np.zeros((2, len(distinct)), np.int64)
+    for side, own in zip(sums, counts[:, bits], strict=True):
+        np.add.at(side, place, own)
+    fp, tp = np.cumsum(sums[:, ::-1], axis=1)
+    return Runs(distinct[::-1], fp, tp)
+
+
+def areas(runs: Runs) -> tuple[Any, float]:
+    """Of a slice: twice the pairs of a positive above a negative, ties half a pair; and the sum of
+    new positives times precision."""
+    _, fp, tp, (fp0, tp0) = runs
+    if fp.dtype == np.float64:
+        new = np.diff(tp, prepend=tp0)
+        above = float((np.diff(fp, prepend=fp0) * (2 * tp - new)).sum())
+        return above, float((new * tp / (tp + fp)).sum())
+    low, high, steps = kernels.areas(fp, tp, fp0, tp0)
+    return (int(high) << 31) + int(low), float(steps)
+
+
+def least_at(threshold: float, kind: Any) -> Any:
+    """The least number of this type that is at least the threshold."""
+    with np.errstate(over="ignore"):
+        found = np.dtype(kind).type(threshold)
+    if float(found) < threshold:
+        found = np.nextafter(found, np.dtype(kind).type(np.inf))
+    return found
