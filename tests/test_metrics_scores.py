@@ -24,7 +24,7 @@ from assay import (
     threshold_over_folds,
 )
 from assay.core.errors import InputError, MergeError
-from assay.metrics.thresholds import grid_of
+from assay.metrics.thresholds import best_of, grid_of
 
 KINDS = ("float16", "float32", "float64")
 
@@ -127,6 +127,27 @@ def test_the_best_threshold_is_that_of_a_search(kind: str, metric: str, seed: in
         equal = found.curve[0][ours == ours.max()]
         near = equal[np.abs(equal - 0.5) == np.abs(equal - 0.5).min()]
         assert found.threshold == near.min()
+
+
+EVERY = ["accuracy", "balanced_accuracy", "mcc", "cohen_kappa", "youden", "f1", "precision",
+         "recall", "specificity", "jaccard", "macro_f1", "macro_precision", "macro_jaccard", "weighted_f1",
+         "weighted_precision", "micro_f1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", EVERY)
+@given(seed=st.integers(0, 2**32), size=st.integers(1, 9))
+@settings(deadline=None, max_examples=60)
+def test_slices_that_cannot_hold_the_best_are_left_out(metric: str, seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 120))
+    target = (rng.random(n) < rng.choice([0.05, 0.5, 0.95])).astype(int)
+    score = np.round(rng.random(n) + rng.choice([-1, 0, 0.5]) * target, 2)
+    constraint = {} if seed % 2 else {"recall": 0.4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("assay.ops.sweep.SLICE", size)
+        found = count_scores(target, score).best_threshold(metric, constraint=constraint)
+    threshold, value = best_of(*found.curve)[::-1]
+    assert repr((found.threshold, found.value)) == repr((threshold, value))
 
 
 def test_equal_values_go_to_the_threshold_nearest_a_half_then_the_lower() -> None:

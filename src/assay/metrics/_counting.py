@@ -49,7 +49,7 @@ def item_ids(items: bool, ids: Any, n: int) -> Array | None:
 
 def refuse_scores(score: Array) -> None:
     """An InputError with the first row that is not finite."""
-    bad = ~np.isfinite(score).reshape(len(score), -1).all(axis=1)
+    bad = ~np.isfinite(score).all(axis=tuple(range(1, score.ndim)))
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(f"score[{row}] is {score[row].tolist()}; drop that row or mend it")

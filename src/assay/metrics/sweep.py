@@ -85,11 +85,22 @@ class Sweep(State):
             return ops.histogram_runs(np.asarray(self.histogram), self.mode)
         return ops.weighted_runs(*self._sides) if self.mode == "weighted" else None
 
-    def over_runs(self, function: Callable[[Runs], Any]) -> Iterator[Any]:
-        """A function of each slice of the sweep, best scores first."""
+    def over_runs(
+        self,
+        function: Callable[[Runs], Any],
+        wanted: Callable[[Floats, Floats], Floats] | None = None,
+    ) -> Iterator[Any]:
+        """A function of each slice of the sweep, best scores first; of those only for which
+        wanted(fp, tp) says so, from the counts [s + 1] where the s slices begin and end."""
         if self._whole is not None:
             return iter([function(self._whole)] if len(self._whole.score) else [])
-        return ops.over_runs(*self._sides, function)
+        negatives, positives = self._sides
+        slices = ops.slices_of(negatives, positives)
+        if wanted is not None and len(slices) > 1:
+            ends = np.array([slices[0][1], *(begin for begin, _ in slices)])
+            fp, tp = np.array([len(negatives), len(positives)])[:, None] - ends.T
+            slices = [slices[i] for i in np.flatnonzero(wanted(fp, tp))]
+        return ops.over_runs(negatives, positives, function, slices)
 
     @cached_property
     def negatives(self) -> Any:

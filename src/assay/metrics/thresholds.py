@@ -18,6 +18,7 @@ __all__ = ["BestThreshold", "best_of", "best_threshold", "grid_of", "values_at"]
 
 Floats = npt.NDArray[np.float64]
 
+ROUNDING = 1e-9  # far more than a metric can be off by
 TUNED = {"threshold": "tuned_on_same_data"}
 
 
@@ -113,6 +114,13 @@ def best_threshold(
     def of_slice(runs: Runs) -> Best:
         return best_of(runs.score, values_of(runs.fp, runs.tp))
 
+    def may_be_best(fp: Any, tp: Any) -> Any:
+        """No metric falls when tp rises or fp falls, so none is higher in a slice than with the
+        fp where it begins and the tp where it ends. What is reached at an end is reached."""
+        reached = values_of(fp[1:], tp[1:])
+        bound = np.asarray(of_metric(of_two(fp[:-1], tp[1:], n, p)), np.float64)
+        return ~(bound < np.nanmax(reached, initial=-np.inf) - ROUNDING)
+
     def whole_curve() -> tuple[Floats, Floats]:
         if grid is not None:
             return grid, values_of(*sweep.counts_at(grid))
@@ -121,7 +129,11 @@ def best_threshold(
 
     best = Best(math.nan, math.nan)
     if n + p:
-        found = [best_of(*whole_curve())] if grid is not None else sweep.over_runs(of_slice)
+        found = (
+            [best_of(*whole_curve())]
+            if grid is not None
+            else (sweep.over_runs(of_slice, may_be_best))
+        )
         for own in found:
             if not math.isnan(own.value) and own.better_than(best):
                 best = own

@@ -6,7 +6,7 @@ threshold is a view of these runs. They come in slices of bounded size, cut betw
 at places that hang on the scores alone, so no number of threads changes a digit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,9 +17,11 @@ from assay.core.threads import parallel
 from assay.ops import _sweep_kernels as kernels
 
 __all__ = ["Runs", "areas", "bits_of", "cut", "histogram_runs", "least_at", "over_runs"]
-__all__ += ["sort_scores", "weighted_runs"]
+__all__ += ["slices_of", "sort_scores", "weighted_runs"]
 
 Floats = npt.NDArray[Any]
+
+Slice = tuple[tuple[int, int], tuple[int, int]]  # (negative, positive) where it begins and ends
 
 SLICE = 1 << 16  # scores of one class in a slice
 SMALL = 1 << 9  # scores that NumPy sorts sooner
@@ -76,14 +78,14 @@ def _sort(scores: Floats) -> None:
 
 
 def over_runs(
-    negatives: Floats, positives: Floats, function: Callable[[Runs], Any]
-) -> Iterator[Any]:
+    negatives: Floats, positives: Floats, function: Callable[[Runs], Any],
+    slices: Sequence[Slice] | None = None,
+) -> Iterator[Any]:  # fmt: skip
     """A function of each slice of the runs of two classes, best scores first. Each class is sorted
-    upwards, both are of one dtype."""
-    ends = _ends(negatives, positives)
+    upwards, both are of one dtype. slices: some of slices_of(), by default all."""
     call: Any = kernels.merge_32 if negatives.dtype == np.float32 else kernels.merge_64
 
-    def some(bounds: tuple[tuple[int, int], tuple[int, int]]) -> Any:
+    def some(bounds: Slice) -> Any:
         (i, j), (i_end, j_end) = bounds
         own = negatives[i:i_end], positives[j:j_end]
         size = i_end - i + j_end - j
@@ -92,16 +94,17 @@ def over_runs(
         m = call(*own, *before, score, *counts)
         return function(Runs(score[:m], counts[0, :m], counts[1, :m], before))
 
-    yield from parallel(some, list(pairwise(ends))[::-1])
+    yield from parallel(some, slices_of(negatives, positives) if slices is None else slices)
 
 
-def _ends(negatives: Floats, positives: Floats) -> list[tuple[int, int]]:
-    """Where slices end in both classes, between distinct scores."""
+def slices_of(negatives: Floats, positives: Floats) -> list[Slice]:
+    """Where slices begin and end in both classes, between distinct scores, the highest first."""
     edges = np.unique(np.concatenate([negatives[SLICE::SLICE], positives[SLICE::SLICE]]))
     inner = (np.searchsorted(side, edges) for side in (negatives, positives))
     cuts = zip(*(places.tolist() for places in inner), strict=True)
     last = len(negatives), len(positives)
-    return [*dict.fromkeys([(0, 0), *cuts, last])] if last != (0, 0) else []
+    ends = dict.fromkeys([(0, 0), *cuts, last])
+    return [*pairwise(ends)][::-1]
 
 
 def weighted_runs(negatives: Floats, positives: Floats) -> Runs:
