@@ -129,9 +129,11 @@ def test_the_best_threshold_is_that_of_a_search(kind: str, metric: str, seed: in
         assert found.threshold == near.min()
 
 
-EVERY = ["accuracy", "balanced_accuracy", "mcc", "cohen_kappa", "youden", "f1", "precision",
-         "recall", "specificity", "jaccard", "macro_f1", "macro_precision", "macro_jaccard", "weighted_f1",
-         "weighted_precision", "micro_f1"]  # fmt: skip
+EVERY = [
+    "accuracy", "balanced_accuracy", "mcc", "cohen_kappa", "youden", "f1", "precision", "recall",
+    "specificity", "jaccard", "macro_f1", "macro_precision", "macro_jaccard", "weighted_f1",
+    "weighted_precision", "micro_f1",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("metric", EVERY)
@@ -361,6 +363,14 @@ def test_batches_of_float32_and_float64_add() -> None:
     score = np.array([0.25, 0.5, 0.3, 0.1], np.float32)
     mixed = count_scores(target[:2], score[:2]) + count_scores(target[2:], score[2:].astype(float))
     assert mixed.roc_auc == count_scores(target, score).roc_auc
+
+
+def test_adding_batches_copies_no_score() -> None:
+    batch = count_scores(np.arange(1000) % 2, np.linspace(0, 1, 1000))
+    total = sum([batch] * 50)
+    assert len(total.pools[1]) == 50
+    assert all(part is batch.pools[1] for part in total.pools[1])
+    assert (total.n, total.roc_auc) == (50_000, batch.roc_auc)
 
 
 def test_zero_of_both_signs_is_one_score() -> None:

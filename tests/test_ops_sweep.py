@@ -24,7 +24,7 @@ def test_exact_sums_are_those_of_fractions(pairs: list[tuple[float, int]]) -> No
         try:
             rounded = float(truth)
         except OverflowError:
-            rounded = math.copysign(math.inf, truth)
+            rounded = math.inf if truth > 0 else -math.inf
         assert exact.value_of(limbs[code]) == rounded
 
 
@@ -118,6 +118,16 @@ def test_the_first_bad_row_is_named(bad: float) -> None:
     assert sweep.cut(np.array([0, 1, 0, 1]), score)[2] == 2
     assert sweep.cut(np.array([0, 7, 0, 1]), score)[2] == 1
     assert sweep.cut(np.array([-1, 1, 0, 1]), np.zeros(4))[2] == 0
+
+
+@pytest.mark.parametrize(
+    "labels_", [[2, 4], [4, 2, 6, 8], [-2, 0], [3, 5, 7], [-1, -3], [2**40, 1]]
+)
+def test_labels_of_any_value_stay_within_the_buffers(labels_: list[int]) -> None:
+    target = np.array(labels_ * 500)
+    negatives, positives, bad = sweep.cut(target, np.zeros(len(target), np.float32))
+    assert bad >= 0
+    assert len(negatives) + len(positives) == len(target)
 
 
 @given(st.floats(-2, 2), st.sampled_from([np.float16, np.float32, np.float64]))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from assay.core.errors import MergeError
 
-__all__ = ["RULES", "Rule", "key_text"]
+__all__ = ["RULES", "Rule", "joined", "key_text"]
 
 
 class Rule(NamedTuple):
@@ -62,21 +62,32 @@ def _in_order(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return rows[order]
 
 
+def joined(values: Any) -> npt.NDArray[Any]:
+    """A pool as one array: it is one, or, once states were added, a tuple of them."""
+    if not isinstance(values, tuple):
+        return values  # type: ignore[no-any-return]
+    return values[0] if len(values) == 1 else np.concatenate(values)
+
+
+def _parts(values: Any) -> tuple[npt.NDArray[Any], ...]:
+    return values if isinstance(values, tuple) else (values,)
+
+
 def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[Any, Any]:
+    # Arrays are not copied: a loop that adds its batches would copy all of them each time.
     merged = dict(mine)
     for key, values in theirs.items():
-        if key not in merged or not len(merged[key]):
-            merged[key] = values
-        elif len(values):
-            if merged[key].shape[1:] != values.shape[1:]:
-                raise MergeError(f"differs in shape: {merged[key].shape} and {values.shape}")
-            merged[key] = np.concatenate([merged[key], values])
+        own, more = _parts(merged.get(key, ())), _parts(values)
+        shapes = {part.shape[1:] for part in own + more if len(part)}
+        if len(shapes) > 1:
+            raise MergeError(f"differs in shape: rows of {' and '.join(map(str, shapes))}")
+        merged[key] = tuple(part for part in own + more if len(part)) or more[:1]
     return merged
 
 
 def _pack_pooled(name: str, value: Mapping[Any, Any]) -> dict[str, npt.NDArray[Any]]:
     keys = sorted(value, key=key_text)
-    pools = {f"{name}.{i}": _sorted_values(value[key]) for i, key in enumerate(keys)}
+    pools = {f"{name}.{i}": _sorted_values(joined(value[key])) for i, key in enumerate(keys)}
     return {f"{name}.keys": _json(keys), **pools}
 
 

@@ -59,7 +59,7 @@ def listed(*columns: str) -> Any:
 
 def pooled() -> Any:
     """A mapping from key to an array of floats [n] or rows of them [n, c], in any order: what
-    counts is which values there are, and how often."""
+    counts is which values there are, and how often. Of a sum it is a tuple of such arrays."""
     return dataclasses.field(default_factory=dict, metadata={"kind": "pooled"})
 
 

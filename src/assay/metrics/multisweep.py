@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.core.field_kinds import joined
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, summed
 from assay.metrics._counting import refuse_scores
@@ -103,7 +104,7 @@ class MultiSweep(State):
         self._refuse("log_loss")
         logs = []
         for number, sweep in self.columns.items():
-            own = sweep.pools.get(number, np.zeros(0, np.float32))
+            own = joined(sweep.pools.get(number, np.zeros(0, np.float32)))
             epsilon = float(np.finfo(own.dtype).eps)
             logs += np.log(np.clip(own.astype(np.float64), epsilon, 1 - epsilon)).tolist()
         return -math.fsum(logs) / self.n if self.n else math.nan

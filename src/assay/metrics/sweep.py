@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.core.field_kinds import joined
 from assay.core.resampling import Items, RankedItems
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, listed, pooled, summed
@@ -52,7 +53,7 @@ class Sweep(State):
     mode: "exact", "weighted", "float16" or "bfloat16".
     """
 
-    pools: Mapping[int, Floats] = pooled()
+    pools: Mapping[int, Floats | tuple[Floats, ...]] = pooled()
     histogram: Any = summed()
     rows: Floats = listed("id", "positive", "score")
     groups: Mapping[tuple[str, ...], "Sweep"] = grouped()
@@ -69,9 +70,9 @@ class Sweep(State):
         """Scores of negatives and positives, sorted upwards; rows with weights as they are."""
         none = np.zeros((0, 2) if self.mode == "weighted" else 0, np.float32)
         positive = 1 if self.positive is None else self.positive
-        others = [values for label, values in self.pools.items() if label != positive]
+        others = [joined(values) for label, values in self.pools.items() if label != positive]
         first = others[0] if len(others) == 1 else np.concatenate([none, *others])
-        sides = (first, self.pools.get(positive, none))
+        sides = (first, joined(self.pools.get(positive, none)))
         kind = np.result_type(*(side.dtype for side in sides if len(side)), np.float32)
         first, second = (side.astype(kind, copy=False) for side in sides)
         if self.mode == "weighted":
@@ -123,7 +124,7 @@ class Sweep(State):
         """Items."""
         if self.mode in ("float16", "bfloat16"):
             return int(np.sum(self.histogram))
-        return sum(map(len, self.pools.values()))
+        return sum(len(joined(values)) for values in self.pools.values())
 
     # -- areas ---------------------------------------------------------------------------------
 

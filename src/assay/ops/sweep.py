@@ -55,7 +55,8 @@ def cut(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
     call: Any = kernels.cut_32 if score.dtype == np.float32 else kernels.cut_64
     bad = int(call(target, np.ascontiguousarray(score), *sides))
     if bad < 0:
-        list(parallel(_sort, [side[:-1] for side in sides]))
+        own = [side[:-1] for side in sides]
+        list(map(_sort, own) if len(score) < SMALL else parallel(_sort, own))
     return sides[0][:-1], sides[1][:-1], bad
 
 
