@@ -110,6 +110,19 @@ def test_top_k_and_the_best_class(seed: int) -> None:
     assert found["top_1_accuracy"] == pytest.approx(found.accuracy)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_classes_need_no_matrix(weighted: bool) -> None:
+    rng = np.random.default_rng(7)
+    target = rng.integers(0, 10**6, 3000)
+    guess = np.where(rng.random(3000) < 0.5, target, rng.integers(0, 10**6, 3000))
+    weights = rng.random(3000) if weighted else None
+    found = count_labels(target, guess, weights=weights)
+    options = {"sample_weight": weights, "average": "macro", "zero_division": 0}
+    assert found.macro_f1 == pytest.approx(sk.f1_score(target, guess, **options))
+    assert found.accuracy == pytest.approx(np.average(target == guess, weights=weights))
+    assert "matrix" not in vars(found)
+
+
 def test_f_beta() -> None:
     target, guess = [0, 1, 2, 0, 1, 2, 1], [0, 2, 1, 0, 0, 1, 1]
     found = count_labels(target, guess)

@@ -16,6 +16,8 @@ __all__ = ["by_groups", "checked_weights", "item_ids", "keyed_limbs", "refuse_sc
 
 Array = npt.NDArray[Any]
 
+SPAN = 1 << 16  # codes below this are counted, not sorted
+
 
 def checked_weights(weights: Any, n: int, *, negative: bool = True) -> Array | None:
     """Finite float64 [n]."""
@@ -58,7 +60,11 @@ def refuse_scores(score: Array) -> None:
 def keyed_limbs(codes: Array, weights: Array | None) -> dict[tuple[int, int], int]:
     """(code, limb) -> limb of the exact sum of weights; of each code its number of items in limb 0
     where there are no weights."""
-    used, place = np.unique(codes, return_inverse=True)
+    if codes.size and codes.max() < SPAN:
+        there = np.bincount(codes) > 0
+        used, place = np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+    else:
+        used, place = np.unique(codes, return_inverse=True)
     if weights is None:
         counts = np.bincount(place.reshape(-1), minlength=len(used))
         return {(int(code), 0): int(c) for code, c in zip(used, counts, strict=True)}

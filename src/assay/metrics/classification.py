@@ -94,10 +94,9 @@ def count_labels(
             for side, what in ((target, "target"), (prediction, "prediction"))
         )
         declared = labels
-    table = ops.count_cells(own, guess, len(names))
-    places = zip(*(side.tolist() for side in np.nonzero(table)), strict=True)
+    found = (side.tolist() for side in ops.count_pairs(own, guess, len(names)))
     cells: dict[tuple[Label, Label], int] = {
-        (names[i], names[j]): int(table[i, j]) for i, j in places
+        (names[i], names[j]): count for i, j, count in zip(*found, strict=True)
     }
     limbs = {}
     if weights is not None:

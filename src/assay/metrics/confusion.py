@@ -74,23 +74,37 @@ class Confusion(State):
         return tuple(sorted({label for pair in self.cells for label in pair}))
 
     @cached_property
+    def _filled(self) -> tuple[Array, Array, Array]:
+        """The cells there are: places of target and prediction, and count or sum of weights."""
+        place = {label: i for i, label in enumerate(self.classes)}
+        pairs = np.array([(place[t], place[p]) for t, p in self.cells], np.int64).reshape(-1, 2)
+        if not self.weighted:
+            return pairs[:, 0], pairs[:, 1], np.array([*self.cells.values()], np.int64)
+        limbs: dict[Any, tuple[tuple[int, int], ...]] = dict.fromkeys(self.cells, ())
+        for (target, prediction, limb), part in self.weights.items():
+            limbs[target, prediction] = (*limbs[target, prediction], (limb, part))
+        sums = [value_of([dict(own).get(i, 0) for i in range(LIMBS)]) for own in limbs.values()]
+        return pairs[:, 0], pairs[:, 1], np.array(sums, np.float64)
+
+    @cached_property
     def matrix(self) -> Array:
         """[K, K] in order of `classes`: targets in rows, predictions in columns; int64 counts, or
         float64 sums of weights."""
-        place = {label: i for i, label in enumerate(self.classes)}
-        if not self.weighted:
-            counts = np.zeros((len(place), len(place)), np.int64)
-            for (target, prediction), count in self.cells.items():
-                counts[place[target], place[prediction]] = count
-            return counts
-        limbs = np.zeros((len(place), len(place), LIMBS), np.int64)
-        for (target, prediction, limb), part in self.weights.items():
-            limbs[place[target], place[prediction], limb] = part
-        return _sums(limbs)
+        target, prediction, values = self._filled
+        matrix = np.zeros((len(self.classes),) * 2, values.dtype)
+        matrix[target, prediction] = values
+        return matrix
 
     @cached_property
     def _counts(self) -> Classes:
-        return of_matrix(self.matrix)
+        """Counts of classes, without the matrix: there may be many."""
+        target, prediction, values = self._filled
+        right = target == prediction
+        tp, of_target, predicted = np.zeros((3, len(self.classes)), values.dtype)
+        np.add.at(tp, target[right], values[right])
+        np.add.at(of_target, target, values)
+        np.add.at(predicted, prediction, values)
+        return Classes(tp, predicted - tp, of_target - tp, values.sum())
 
     @property
     def positive_label(self) -> Label | None:
@@ -287,8 +301,3 @@ class Confusion(State):
         unit = "coefficient" if name in _CORRELATIONS else unit
         signature = f"{name}|{self.signature}"
         return Score(name, value, unit, better, self.n, {}, signature, provenance())
-
-
-def _sums(limbs: Array) -> Array:
-    flat = [value_of(cell) for cell in limbs.reshape(-1, LIMBS)]
-    return np.array(flat, np.float64).reshape(limbs.shape[:-1])

@@ -11,7 +11,8 @@ from assay.core.threads import parallel, thread_count
 from assay.ops.jit import kernel, twin
 from assay.ops.rankings import stable_id
 
-__all__ = ["Label", "binary_cells", "codes_of", "count_cells", "distinct", "number_of"]
+__all__ = ["Label", "binary_cells", "codes_of", "count_cells", "count_pairs", "distinct"]
+__all__ += ["number_of"]
 
 Ints = npt.NDArray[np.int64]
 Label = int | str
@@ -19,6 +20,7 @@ Label = int | str
 BLOCK = 1 << 18  # items of one task
 _BOOL: np.dtype[Any] = np.dtype(bool)
 _INT: np.dtype[Any] = np.dtype(np.int64)
+DENSE = 256  # labels whose table of pairs is held
 SPAN = 1 << 12  # integer labels this close together are counted, not sorted
 
 
@@ -120,6 +122,16 @@ def count_cells(target: Ints, prediction: Ints, size: int) -> Ints:
     for part in parallel(some, range(0, len(target), step)):
         total += part
     return total.reshape(size, size)
+
+
+def count_pairs(target: Ints, prediction: Ints, size: int) -> tuple[Ints, Ints, Ints]:
+    """The pairs of codes below `size` that occur, in order, and how often each does."""
+    if size > DENSE:
+        pairs, counts = np.unique(target * size + prediction, return_counts=True)
+        return pairs // size, pairs % size, counts
+    table = count_cells(target, prediction, size)
+    rows, columns = np.nonzero(table)
+    return rows, columns, table[rows, columns]
 
 
 def number_of(label: Label) -> int:
