@@ -9,6 +9,8 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from assay import compare, count_labels, count_scores, interval
 from assay.core.errors import InputError
+from assay.metrics.bootstrap import poisson_bootstrap
+from assay.metrics.from_items import state_of_items
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -102,7 +104,59 @@ def test_bad_input(call: Any, message: str) -> None:
         call()
 
 
+def test_many_labels_have_no_interval_and_some_do() -> None:
+    rng = np.random.default_rng(4)
+    target = rng.integers(0, 40, 5000)
+    guess = np.where(rng.random(5000) < 0.6, target, rng.integers(0, 40, 5000))
+    found = interval(count_labels(target, guess), "macro_f1")
+    assert found.low < found.value < found.high
+    with pytest.raises(InputError, match="intervals are of at most 50 labels, got 200"):
+        interval(count_labels(np.arange(200), np.arange(200)), "accuracy")
+
+
+def test_clusters_need_items() -> None:
+    with pytest.raises(InputError, match="cluster needs single items; count with items=True"):
+        interval(count_scores(POSITIVE, SCORES[0]), "roc_auc", cluster=TARGET)
+    with pytest.raises(InputError, match="cluster needs single items"):
+        interval(count_labels(TARGET, A), "accuracy", cluster=TARGET)
+
+
+def test_shards_of_labels_need_their_names() -> None:
+    parts = [
+        poisson_bootstrap(
+            count_labels(TARGET[s], A[s], items=True, ids=np.arange(N)[s], labels=range(3)),
+            ["macro_f1"],
+        )
+        for s in (slice(0, 90), slice(90, N))
+    ]
+    whole: Any = sum(parts)
+    assert interval(whole, "macro_f1").value == count_labels(TARGET, A).macro_f1
+    assert whole.as_dict() == {"macro_f1": whole["macro_f1"]}
+    with pytest.raises(InputError, match="sums of 3 labels need names; count with labels="):
+        poisson_bootstrap(count_labels(TARGET, A, items=True), ["macro_f1"])["macro_f1"]
+
+
+def test_no_items_have_no_interval() -> None:
+    found = interval(count_labels([], []), "accuracy")
+    assert math.isnan(found.value)
+    assert math.isnan(found.low)
+
+
 def test_one_item_has_no_interval() -> None:
     found = interval(count_labels([1], [1]), "accuracy")
     assert found.value == 1
     assert math.isnan(found.low)
+
+
+def test_files_of_other_targets_are_not_compared() -> None:
+    columns = {"target": np.array(["a", "b"]), "prediction": np.array(["a", "a"]),
+               "correct": np.array([1.0, 0.0])}  # fmt: skip
+    other = {**columns, "target": np.array(["b", "b"])}
+    for metric in ("accuracy", "macro_f1"):
+        a, b = (state_of_items(metric, [7, 8], own) for own in (columns, other))
+        assert a["accuracy"] == 0.5
+        assert compare(a, a, metric).delta == 0
+        with pytest.raises(InputError, match="1 of 2 items are not the same in a and b"):
+            compare(a, b, metric)
+    with pytest.raises(InputError, match="mcc needs a column 'target'"):
+        state_of_items("mcc", [7], {"prediction": np.array(["a"])})

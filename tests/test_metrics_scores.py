@@ -24,7 +24,7 @@ from assay import (
     threshold_over_folds,
 )
 from assay.core.errors import InputError, MergeError
-from assay.metrics.thresholds import best_of, grid_of
+from assay.metrics.thresholds import EQUAL, best_of, grid_of
 
 KINDS = ("float16", "float32", "float64")
 
@@ -124,7 +124,7 @@ def test_the_best_threshold_is_that_of_a_search(kind: str, metric: str, seed: in
         assert np.allclose(found.curve[1], values)
         assert found.value == pytest.approx(values.max())
         ours = found.curve[1]
-        equal = found.curve[0][ours == ours.max()]
+        equal = found.curve[0][ours >= ours.max() - EQUAL]
         near = equal[np.abs(equal - 0.5) == np.abs(equal - 0.5).min()]
         assert found.threshold == near.min()
 
@@ -160,6 +160,43 @@ def test_equal_values_go_to_the_threshold_nearest_a_half_then_the_lower() -> Non
     assert (found.threshold, found.value) == (0.4, 1.0)
     tags = {score.name: score.tags for score in found.scores()}
     assert tags["best_threshold"] == tags["accuracy"] == {"threshold": "tuned_on_same_data"}
+
+
+def test_values_that_differ_by_rounding_are_equal() -> None:
+    """macro-F1 is 5/12 at 0 and at 0.75."""
+    s = count_scores([1, 1, 1, 0, 0, 1, 1], [0.75, 0, 0.75, 0.25, 1, 0, 0.25])
+    assert s.best_threshold("macro_f1").threshold == 0.75
+
+
+@pytest.mark.parametrize("target", [[0, 1, 0, 1, 1], [1, 0, 0, 1, 0], [0, 1, 1, 1, 0]])
+def test_det_curve_equals_scikit_learn(target: list[int]) -> None:
+    score = [0.1, 0.4, 0.8, 0.4, 0.05]
+    for own, peer in zip(count_scores(target, score).det_curve(), sk.det_curve(target, score),
+                         strict=True):  # fmt: skip
+        assert own.tolist() == peer.tolist()
+
+
+def test_log_loss_follows_the_type_of_the_scores() -> None:
+    target, score = [0, 1, 1, 0], np.array([1, 0, 0.5, 0.5])
+    for kind in ("float16", "float32", "float64"):
+        given_scores = score.astype(kind)
+        clip = float(np.finfo(kind).eps)
+        truth = sk.log_loss(target, np.clip(score, clip, 1 - clip))
+        for own in (
+            count_scores(target, given_scores),
+            count_scores(target, given_scores, weights=[1, 1, 1, 1]),
+            count_scores(target, given_scores, by={"g": [*"abab"]}),
+        ):
+            assert own.log_loss == pytest.approx(truth, rel=1e-6)
+        classes = np.stack([1 - given_scores, given_scores], axis=1)
+        assert count_scores(target, classes).log_loss == pytest.approx(truth, rel=1e-3)
+
+
+def test_groups_of_half_precision_keep_the_histogram() -> None:
+    half = torch.tensor([0.1, 0.7, 0.3]).bfloat16()
+    s = count_scores([0, 1, 1], half, by={"g": [*"aab"]})
+    assert s.mode == s.groups["a",].mode == "bfloat16"
+    assert (s + s).n == 6
 
 
 def test_a_constraint() -> None:
@@ -421,8 +458,26 @@ GOOD = count_scores([0, 1], [0.1, 0.2])
         (lambda: count_scores([0], [[0.1, np.nan]]), r"score\[0\] is \[0.1, nan\]"),
         (lambda: count_scores([[0, 2]], [[0.1, 0.2]]), r"target\[0\] must hold 0 and 1 only"),
         (lambda: count_scores([0, 1], [0.1, 0.2], weights=[1, -1]), r"weights\[1\] must be finite"),
-        (lambda: count_scores([0, 3], [0.1, 0.2], weights=[1, 1]), "name the positive label"),
+        (lambda: count_scores([0, 3], [0.1, 0.2], weights=[1, 1]), "name the positive one"),
         (lambda: count_scores([0], [[0.1, 0.9]], items=True), "counted without"),
+        (lambda: count_scores([0], [[0.1, 0.9]], positive=1), "counted without items and positive"),
+        (
+            lambda: count_scores([0, 2], np.array([0.1, 0.2], "f2")),
+            r"target\[1\] is 2; with labels",
+        ),
+        (lambda: count_scores([-1, 0, 1], [0.1, 0.2, 0.3]), r"target\[0\] is -1; with labels"),
+        (lambda: count_scores(["a", None], [0.1, 0.2], positive="a"), r"target\[1\] is missing"),
+        (
+            lambda: count_scores([0, 1], [0.1, 0.2], positive="1"),
+            "positive: '1' is of another type",
+        ),
+        (lambda: count_scores([0, 1], [0.1, 0.2], positive=[1]), "must be an integer or a string"),
+        (lambda: count_scores([0, 1], [[0.1], [0.2]]), r"give the column itself, score\[:, 0\]"),
+        (
+            lambda: count_scores([0, 1], np.ma.array([0.1, 0.2], mask=[0, 1])),
+            "score has masked values",
+        ),
+        (lambda: GOOD.value("f1", math.nan), "the threshold is NaN"),
         (lambda: GOOD.at(math.nan), "the threshold is NaN"),
         (lambda: GOOD.best_threshold("nope"), "there is no metric 'nope'; there are accuracy,"),
         (lambda: GOOD.best_threshold(grid=[0.3, 0.2]), "must go upwards, got 0.3 before 0.2"),

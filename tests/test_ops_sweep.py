@@ -105,7 +105,7 @@ def test_areas_of_counts_beyond_32_bits() -> None:
     """2^31 and more items of one score, as a histogram has them."""
     counts = np.zeros((2, 1 << 16), np.int64)
     bits = np.array([0.25, 0.5, 0.75], np.float16).view(np.uint16)
-    counts[0, bits], counts[1, bits] = [2**33, 2**33, 1], [5, 2**33, 2**32]
+    counts[0, bits], counts[1, bits] = [2**37, 2**37, 1], [5, 2**38, 2**36]
     runs = sweep.histogram_runs(counts, "float16")
     above, _ = sweep.areas(runs)
     n, p = counts[0, bits].tolist(), counts[1, bits].tolist()

@@ -139,7 +139,7 @@ def _compared(
         numeric = {
             field.name: table.column(field.name).to_numpy()
             for field in table.schema
-            if str(field.type) in _NUMBERS
+            if str(field.type) in _NUMBERS or field.name in ("target", "prediction")
         }
         try:
             states.append(state_of_items(metric, numeric["\0ids"], numeric))

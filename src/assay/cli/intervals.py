@@ -81,16 +81,17 @@ def drawn(bags: Sequence[tuple[Any, Mapping[str, str]]], resamples: int, items: 
 def of_labels(confusion: Any, sweep: Any, resamples: int) -> Intervals:
     """The intervals of predictions and of the area of one score; those of many scores by DeLong,
     which costs one sort."""
-    from assay.metrics.intervals import interval
+    from assay.metrics.intervals import intervals
 
     ends: dict[str, tuple[float, float]] = {}
     methods: dict[str, str] = {}
     for state, method in ((confusion, "bootstrap"), (sweep, _method_of(sweep))):
-        for score in state.total_scores() if state is not None else ():
-            if not _has_interval(state, score.name):
-                continue
-            found = interval(state, score.name, method=method, resamples=resamples)
-            ends.setdefault(score.key(), (found.low, found.high))
+        names = [s.name for s in (state.total_scores() if state is not None else ())]
+        names = [name for name in names if _has_interval(state, name)]
+        if not names:
+            continue
+        for name, found in intervals(state, names, method=method, resamples=resamples).items():
+            ends.setdefault(name, (found.low, found.high))
             methods[method] = {
                 "bootstrap": f"bootstrap of rows, {resamples:,} resamples, seed {found.seed}",
                 "delong": "DeLong",

@@ -130,7 +130,7 @@ def tables_of(
         tables.append(_areas(scores, asked))
     said = notes(counts, asked)
     if said and tables:
-        tables[-1] = replace(tables[-1], note="\n".join([tables[-1].note, *said]).strip())
+        tables[-1] = replace(tables[-1], note="; ".join(filter(None, [tables[-1].note, *said])))
     return tables
 
 

@@ -20,6 +20,13 @@ class Rule(NamedTuple):
     unpack: Callable[[str, Mapping[str, npt.NDArray[Any]], Mapping[str, Any]], Any]
 
 
+def _merge_summed(mine: Any, theirs: Any) -> Any:
+    shapes = [np.shape(value) for value in (mine, theirs)]
+    if all(shapes) and shapes[0] != shapes[1]:
+        raise MergeError(f"differs in shape: {shapes[0]} and {shapes[1]}")
+    return mine + theirs
+
+
 def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> dict[Any, int]:
     merged = dict(mine)
     for key, count in theirs.items():
@@ -192,7 +199,7 @@ def _unpack_listed(name: str, arrays: Mapping[str, Any], metadata: Mapping[str, 
 
 RULES: dict[str, Rule] = {
     "summed": Rule(
-        lambda mine, theirs: mine + theirs,
+        _merge_summed,
         lambda name, value: {name: np.asarray(value, "<i8")},
         lambda name, arrays, _: _number(arrays[name]),
     ),

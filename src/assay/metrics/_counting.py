@@ -1,6 +1,6 @@
 """What count_labels and count_scores share: weights, exact sums by key, groups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from assay.ops.columns import as_array
 from assay.ops.exact import add_limbs
 from assay.ops.groups import group_codes
 
-__all__ = ["by_groups", "checked_weights", "item_ids", "keyed_limbs", "refuse_scores"]
+__all__ = ["by_groups", "checked_weights", "item_ids", "keyed_limbs", "label_of", "labels_of"]
+__all__ += ["one_column", "refuse_scores", "same_kind"]
 
 Array = npt.NDArray[Any]
 
@@ -47,6 +48,39 @@ def item_ids(items: bool, ids: Any, n: int) -> Array | None:
     if np.unique(array).size != n:
         raise InputError("ids must differ from each other; one occurs twice")
     return array.astype(np.int64)
+
+
+def label_of(label: Any) -> Any:
+    """A label as a Python int or str, None as it is."""
+    label = label.item() if isinstance(label, np.generic) else label
+    label = int(label) if isinstance(label, bool) else label
+    if label is not None and not isinstance(label, (int, str)):
+        raise InputError(f"a label must be an integer or a string, got {label!r}")
+    return label
+
+
+def labels_of(labels: Any) -> list[Any]:
+    """Labels that are declared, different."""
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise InputError(f"labels must be several, got {labels!r}")
+    found = [label_of(label) for label in labels]
+    if len({*found}) < len(found):
+        raise InputError(f"labels must differ from each other, got {found}")
+    if len({isinstance(label, str) for label in found}) > 1:
+        raise InputError(f"labels must be all integers or all strings, got {found}")
+    return found
+
+
+def same_kind(positive: Any, labels: Sequence[Any]) -> None:
+    """The positive label is a string if labels are."""
+    if positive is not None and labels and isinstance(positive, str) != isinstance(labels[0], str):
+        raise InputError(f"positive: {positive!r} is of another type than the label {labels[0]!r}")
+
+
+def one_column(what: str, column: Array) -> None:
+    """Rows of one value are a column that was not meant to be two-dimensional."""
+    if column.ndim == 2 and column.shape[1] == 1:
+        raise InputError(f"{what} has shape {column.shape}; give the column itself, {what}[:, 0]")
 
 
 def refuse_scores(score: Array) -> None:

@@ -111,6 +111,8 @@ def check(state: Any, level: float, method: str, known: Mapping[str, Any]) -> No
 def clusters(cluster: Any, items: Any) -> Ints | None:
     if cluster is None:
         return None
+    if isinstance(items, RankedItems) and items.ids is None:  # in another order than they came
+        raise InputError("cluster needs single items; count with items=True")
     if items is None or isinstance(items, Replicates) or getattr(items, "counts", None) is not None:
         raise InputError("cluster needs single items; this state has sums of them only")
     return group_codes({"cluster": cluster}, size(items))[1]

@@ -21,7 +21,16 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["AVERAGES", "PER_CLASS", "Classes", "f_beta", "metric_named", "of_matrix", "of_two"]
+__all__ = [
+    "AVERAGES",
+    "PER_CLASS",
+    "WHOLE",
+    "Classes",
+    "f_beta",
+    "metric_named",
+    "of_matrix",
+    "of_two",
+]
 
 Array = npt.NDArray[Any]
 

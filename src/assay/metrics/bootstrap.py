@@ -72,6 +72,10 @@ class _Sums(State):
             scores.append(replace(known.get(name, plain), value=value, n=self.items))
         return scores
 
+    def scores(self) -> list[Score]:
+        """Those of the total; `definition` is no group."""
+        return self.total_scores()
+
     def value_of(self, name: str, totals: Ints) -> Floats:
         """The score of each row of totals; see core/resampling.py."""
         values: Floats = self.definition[()].value_of(name, totals)

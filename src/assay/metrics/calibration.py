@@ -10,7 +10,10 @@ import numpy.typing as npt
 from assay.core.errors import InputError
 from assay.ops.sweep import Runs
 
-__all__ = ["Reliability", "losses", "reliability"]
+__all__ = ["EPSILON", "Reliability", "losses", "reliability"]
+
+# bits of a score -> how far log loss keeps it from 0 and 1
+EPSILON = {n: float(np.finfo(f"float{n}").eps) for n in (16, 32, 64)}
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,7 +65,7 @@ def losses(sweep: Any) -> tuple[float, float]:
     def some(runs: Runs) -> tuple[float, float]:
         fp, tp = _steps(runs)
         score = runs.score.astype(np.float64)
-        epsilon = np.finfo(np.float16 if sweep.mode == "float16" else runs.score.dtype).eps
+        epsilon = EPSILON[sweep.width or 64]
         kept = np.clip(score, float(epsilon), 1 - float(epsilon))
         squares = tp * (1 - score) ** 2 + fp * score**2
         logs = tp * np.log(kept) + fp * np.log1p(-kept)

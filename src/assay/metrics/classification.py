@@ -3,14 +3,24 @@
 What is made of the counts is in `confusion.py`, `multilabel.py`, `sweep.py` and `multisweep.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
-from assay.metrics._counting import by_groups, checked_weights, item_ids, keyed_limbs, refuse_scores
+from assay.metrics._counting import (
+    by_groups,
+    checked_weights,
+    item_ids,
+    keyed_limbs,
+    label_of,
+    labels_of,
+    one_column,
+    refuse_scores,
+    same_kind,
+)
 from assay.metrics.confusion import Confusion
 from assay.metrics.multilabel import MultilabelConfusion, count_rows
 from assay.metrics.multisweep import MultiSweep, count_columns
@@ -18,7 +28,7 @@ from assay.metrics.sweep import Sweep
 from assay.metrics.thresholds import BestThreshold
 from assay.ops import labels as ops
 from assay.ops import sweep
-from assay.ops.columns import as_array, as_floats, same_length
+from assay.ops.columns import as_array, as_floats, refuse_missing, same_length
 from assay.ops.labels import Label
 
 __all__ = ["Confusion", "MultiSweep", "MultilabelConfusion", "Sweep", "accuracy"]
@@ -59,6 +69,8 @@ def count_labels(
     (0.75, 0.6666666666666666, 0.7333333333333334, [[2, 0], [1, 1]])
     """
     target, prediction = as_array(target, "target"), as_array(prediction, "prediction")
+    positive = label_of(positive)
+    labels = None if labels is None else labels_of(labels)
     n = same_length(target=target, prediction=prediction, weights=weights)
     plain = k == () and not items and all(o is None for o in (weights, labels, by, ids))
     kinds = target.dtype.kind + prediction.dtype.kind
@@ -76,9 +88,11 @@ def count_labels(
             count_labels, by, n, (target, prediction), weights, own_ids,
             labels=labels, positive=positive, k=k,
         )  # fmt: skip
+    one_column("target", target)
+    one_column("prediction", prediction)
     if target.ndim == 2:
-        if items:
-            raise InputError("items: rows of several labels are counted without")
+        if items or positive is not None or k != ():
+            raise InputError("rows of several labels are counted without items, positive and k")
         return count_rows(target, prediction, labels, weights)
     top: dict[tuple[int, int], int] = {}
     if prediction.ndim == 2:
@@ -88,12 +102,15 @@ def count_labels(
     else:
         if k:
             raise InputError("k needs scores of classes [n, C] as prediction, got labels [n]")
+        refuse_missing(target, "target")
+        refuse_missing(prediction, "prediction")
         names = ops.distinct(target, prediction) if labels is None else [*labels]
         own, guess = (
             ops.codes_of(side, names, what)
             for side, what in ((target, "target"), (prediction, "prediction"))
         )
         declared = labels
+    same_kind(positive, names)
     found = (side.tolist() for side in ops.count_pairs(own, guess, len(names)))
     cells: dict[tuple[Label, Label], int] = {
         (names[i], names[j]): count for i, j, count in zip(*found, strict=True)
@@ -134,7 +151,10 @@ def _of_class_scores(
     rank = (scores > mine).sum(axis=1)
     rank += ((scores == mine) & (np.arange(len(names)) < own[:, None])).sum(axis=1)
     top: dict[tuple[int, int], int] = {}
-    for cut in [k] if isinstance(k, int) else k:
+    for cut in k if isinstance(k, Iterable) else [k]:
+        if isinstance(cut, bool) or not hasattr(cut, "__index__"):
+            raise InputError(f"k must be whole numbers, got {cut!r}")
+        cut = int(cut)
         if not 1 <= cut <= len(names):
             raise InputError(f"k must be in 1..{len(names)}, the classes, got {cut}")
         hits = rank < cut
@@ -176,41 +196,51 @@ def count_scores(
     """
     target = as_array(target, "target")
     kind = _half(score)
+    width = 8 * getattr(getattr(score, "dtype", None), "itemsize", 8)
     score = as_array(score, "score") if kind == "float16" else as_floats(score, "score")
     n = same_length(target=target, score=score, weights=weights)
     weights = checked_weights(weights, n, negative=False)
+    asked: dict[str, Any] = {
+        "labels": None if labels is None else labels_of(labels), "positive": label_of(positive),
+        "kind": kind, "width": 16 if kind == "float16" else 32 if width <= 32 else 64,
+    }  # fmt: skip
+    own_ids = item_ids(items, ids, n)
     if by is not None:
-        return by_groups(
-            count_scores, by, n, (target, score), weights, item_ids(items, ids, n),
-            labels=labels, positive=positive,
-        )  # fmt: skip
+        return by_groups(_counted, by, n, (target, score), weights, own_ids, **asked)
+    return _counted(target, score, weights=weights, items=items, ids=own_ids, **asked)
+
+
+def _counted(
+    target: Array, score: Array, *, weights: Array | None, labels: Sequence[Label] | None,
+    positive: Label | None, kind: str | None, width: int, items: bool = False, ids: Any = None,
+) -> Any:  # fmt: skip
+    one_column("target", target)
+    one_column("score", score)
     if score.ndim == 2:
-        if items:
-            raise InputError("items: scores of several classes are counted without")
-        return count_columns(target, score.astype(np.float32) if kind else score, labels, weights)
+        if items or positive is not None:
+            raise InputError("scores of several classes are counted without items and positive")
+        wide = score.astype(np.float32) if kind else score
+        return count_columns(target, wide, labels, weights, width)
     if target.ndim == 2:
         raise InputError(f"target must be labels [n] for scores [n], got {target.shape}")
     own, label = positives_of(target, positive)
-    own_ids = item_ids(items, ids, n)
-    rows: dict[str, Any] = {} if own_ids is None else {
-        "rows": np.stack([own_ids, own.astype(np.int64), score.astype(float).view(np.int64)], 1),
+    rows: dict[str, Any] = {} if not items else {
+        "rows": np.stack([ids, own.astype(np.int64), score.astype(float).view(np.int64)], 1),
         "detail": ("items",),
     }  # fmt: skip
-    known: dict[str, Any] = {"positive": 1, "label": label, **rows}
+    known: dict[str, Any] = {"positive": 1, "label": label, "width": width, **rows}
     if weights is not None:
         return Sweep(pools=_weighted(own, score, weights), mode="weighted", **known)
     if kind is not None:
         refuse_scores(score)
+        _refuse_others(own, target)
         cells = own.astype(np.int64) << 16 | sweep.bits_of(score)
         counts = np.bincount(cells, minlength=2 << 16).reshape(2, -1)
         return Sweep(histogram=counts, mode=kind, **known)
     negatives, positives, bad = sweep.cut(own, score)
     if bad >= 0:
         refuse_scores(score)
-        raise InputError(
-            f"target[{bad}] is {target[bad].item()!r}; with labels other than 0 and 1, or -1 and "
-            "1, name the positive one with positive="
-        )
+        _refuse_others(own, target)
     return Sweep(pools={0: negatives, 1: positives}, mode="exact", **known)
 
 
@@ -221,13 +251,15 @@ def _half(score: Any) -> str | None:
 
 def positives_of(target: Array, positive: Label | None) -> tuple[Array, Label]:
     """1 for items of the positive label and 0 for others; what it is called."""
+    refuse_missing(target, "target")
     if positive is not None:
-        ops.distinct(target[:1])  # refuses what is no label
+        same_kind(positive, ops.distinct(target[:1]))
         return np.asarray(target == positive), positive
     if target.dtype == np.bool_:
         return target, 1
     if target.dtype.kind in "iu":
-        return (target + 1) // 2 if target.size and target.min() == -1 else target, 1
+        signs = target.size and target.min() == -1 and ((target == 1) | (target == -1)).all()
+        return target == 1 if signs else target, 1
     if target.dtype.kind == "f" and np.isin(target, (0, 1)).all():
         return target.astype(np.int64), 1
     if not target.size:
@@ -235,10 +267,19 @@ def positives_of(target: Array, positive: Label | None) -> tuple[Array, Label]:
     raise InputError(f"name the positive label with positive=; labels are {target.dtype}")
 
 
+def _refuse_others(own: Array, target: Array) -> None:
+    others = (own != 0) & (own != 1)
+    if others.any():
+        row = int(np.argmax(others))
+        raise InputError(
+            f"target[{row}] is {target[row].item()!r}; with labels other than 0 and 1, or -1 and "
+            "1, name the positive one with positive="
+        )
+
+
 def _weighted(own: Array, score: Array, weights: Array) -> dict[int, Array]:
     refuse_scores(score)
-    if own.dtype != np.bool_ and not np.isin(own, (0, 1)).all():
-        raise InputError("name the positive label with positive=; labels are not 0 and 1")
+    _refuse_others(own, own)
     rows = np.stack([score.astype(np.float64), weights], axis=1)[weights != 0]
     one = own.astype(bool)[weights != 0]
     return {0: rows[~one], 1: rows[one]}
@@ -263,7 +304,11 @@ def f1(target: Any, prediction: Any, **options: Any) -> float:
     >>> f1([1, 1, 0], [1, 0, 0])
     0.6666666666666666
     """
-    return float(count_labels(target, prediction, **options)["f1"])
+    found = count_labels(target, prediction, **options)
+    named = options.get("positive")
+    if named is not None and found.n and named not in found.classes:
+        raise InputError(f"positive: {named!r} is not among the labels {found.classes[:5]}")
+    return float(found.value("f1"))
 
 
 def macro_f1(target: Any, prediction: Any, **options: Any) -> float:
@@ -301,8 +346,9 @@ def average_precision(target: Any, score: Any, **options: Any) -> float:
 
 
 def best_threshold(
-    target: Any, score: Any, metric: str = "macro_f1", *, grid: Any = None, **options: Any
-) -> BestThreshold:
+    target: Any, score: Any, metric: str = "macro_f1", *, grid: Any = None,
+    constraint: Mapping[str, float] | None = None, **options: Any,
+) -> BestThreshold:  # fmt: skip
     """The threshold with the highest value of a metric; see Sweep.best_threshold.
 
     >>> best_threshold([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], "f1").threshold
@@ -311,5 +357,5 @@ def best_threshold(
     found = count_scores(target, score, **options)
     if isinstance(found, MultiSweep):
         raise InputError("best_threshold is of one score a row; take .of(label) of count_scores")
-    best: BestThreshold = found.best_threshold(metric, grid=grid)
+    best: BestThreshold = found.best_threshold(metric, grid=grid, constraint=constraint)
     return best

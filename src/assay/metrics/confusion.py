@@ -22,7 +22,6 @@ from assay.metrics._label_formulas import (
     Classes,
     f_beta,
     metric_named,
-    of_matrix,
 )
 from assay.ops.exact import LIMBS, value_of
 from assay.ops.labels import Label, number_of
@@ -33,6 +32,7 @@ Array = npt.NDArray[Any]
 
 _OF_ALL = ("accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
            "macro_jaccard", "weighted_f1", "mcc", "cohen_kappa")  # fmt: skip
+DRAWN = 50  # labels whose items are drawn again
 _CORRELATIONS = ("mcc", "cohen_kappa")
 
 
@@ -69,18 +69,29 @@ class Confusion(State):
     @cached_property
     def classes(self) -> tuple[Label, ...]:
         """The labels that were declared, or else those that occur, in order."""
+        there = {label for pair in self.cells for label in pair}
         if self.labels is not None:
+            if strange := there.difference(self.labels):
+                raise InputError(
+                    f"label {next(iter(strange))!r} is not among those declared, {self.labels}; "
+                    "count all batches with the same labels="
+                )
             return tuple(self.labels)
-        return tuple(sorted({label for pair in self.cells for label in pair}))
+        if len({isinstance(label, str) for label in there}) > 1:
+            raise InputError("labels are integers in one batch and strings in another")
+        return tuple(sorted(there))
 
     @cached_property
     def _filled(self) -> tuple[Array, Array, Array]:
-        """The cells there are: places of target and prediction, and count or sum of weights."""
+        """The cells there are, in order: places of target and prediction, and count or sum of
+        weights."""
         place = {label: i for i, label in enumerate(self.classes)}
-        pairs = np.array([(place[t], place[p]) for t, p in self.cells], np.int64).reshape(-1, 2)
+        cells = sorted(self.cells, key=lambda pair: (place[pair[0]], place[pair[1]]))
+        pairs = np.array([(place[t], place[p]) for t, p in cells], np.int64).reshape(-1, 2)
         if not self.weighted:
-            return pairs[:, 0], pairs[:, 1], np.array([*self.cells.values()], np.int64)
-        limbs: dict[Any, tuple[tuple[int, int], ...]] = dict.fromkeys(self.cells, ())
+            counts = np.array([self.cells[pair] for pair in cells], np.int64)
+            return pairs[:, 0], pairs[:, 1], counts
+        limbs: dict[Any, tuple[tuple[int, int], ...]] = dict.fromkeys(cells, ())
         for (target, prediction, limb), part in self.weights.items():
             limbs[target, prediction] = (*limbs[target, prediction], (limb, part))
         sums = [value_of([dict(own).get(i, 0) for i in range(LIMBS)]) for own in limbs.values()]
@@ -139,6 +150,12 @@ class Confusion(State):
 
     def f_beta(self, beta: float, average: str | None = None) -> float:
         """F of the positive class, or its "micro", "macro" or "weighted" average."""
+        if not beta >= 0:
+            raise InputError(f"beta must be at least 0, got {beta!r}")
+        if average is not None and average not in AVERAGES:
+            raise InputError(f"average must be one of {', '.join(AVERAGES)}, got {average!r}")
+        if not self.n:
+            return math.nan
         if average is not None:
             return float(AVERAGES[average](lambda c: f_beta(c, beta), self._counts))
         self.value("f1")  # refuses counts without a positive label
@@ -234,28 +251,36 @@ class Confusion(State):
         return {name: self.per_item(name) for name in ("target", "prediction", "accuracy")}
 
     def resampling(self, name: str) -> Items:
-        """Cells of single items, or how many items each cell has; see core/resampling.py."""
+        """What single items, or those of a cell, add to the counts of classes: columns [3 K],
+        whether they are right, of the class, and predicted as it; see core/resampling.py."""
         if self.weighted:
             raise InputError("intervals: items with weights are not drawn again")
         size = len(self.classes)
-        self.value_of(name, np.zeros((0, size * size), np.int64))  # refuses what has no interval
+        if size > DRAWN:
+            raise InputError(f"intervals are of at most {DRAWN} labels, got {size:,}")
+        self.value_of(name, np.zeros((0, 3 * max(size, 1)), np.int64))  # refuses what has none
         if "items" not in (self.detail or ()):
-            return Items(np.eye(size * size, dtype=np.int64), counts=self.matrix.ravel())
+            target, guess, counts = self._filled
+            return Items(_columns(target, guess, size), counts=counts)
         place = {number_of(label): i for i, label in enumerate(self.classes)}
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
         target, guess = (np.array([place[c] for c in rows[:, j].tolist()], int) for j in (1, 2))
-        columns = np.zeros((len(rows), size * size), np.int64)
-        columns[np.arange(len(rows)), target * size + guess] = 1
-        return Items(columns, rows[:, 0], truth=rows[:, 1], table=f"cells of {self.classes}")
+        columns = _columns(target, guess, size)
+        return Items(columns, rows[:, 0], truth=rows[:, 1], table=f"classes {self.classes}")
 
     def value_of(self, name: str, totals: Array) -> Array:
-        """A metric of each row of sums [B, K * K] of the cells."""
-        size = len(self.classes)
+        """A metric of each row of sums [B, 3 K] of those columns."""
+        size = max(len(self.classes), 1)
+        if totals.shape[1] != 3 * size:
+            raise InputError(
+                f"{name}: sums of {totals.shape[1] // 3} labels need names; count with labels="
+            )
         place = self._place_of(self.positive_label)
+        tp, target, predicted = np.moveaxis(totals.reshape(-1, 3, size), 0, 2)
         if place == -1 and name in (*PER_CLASS, "youden"):
             return np.full(len(totals), self.value(name))
-        cells = of_matrix(totals.reshape(-1, size, size))
-        return np.asarray(metric_named(name, positive=place)(cells), np.float64)
+        classes = Classes(tp, predicted - tp, target - tp, target.sum(axis=0))
+        return np.asarray(metric_named(name, positive=place)(classes), np.float64)
 
     # -- scores --------------------------------------------------------------------------------
 
@@ -288,11 +313,11 @@ class Confusion(State):
 
     def __getitem__(self, name: str) -> float:
         try:
-            return super().__getitem__(name)
-        except KeyError:
+            return self.value(name)
+        except InputError as error:
             try:
-                return self.value(name)
-            except InputError as error:
+                return super().__getitem__(name)
+            except KeyError:
                 raise KeyError(str(error)) from None
 
     def _score(
@@ -301,3 +326,13 @@ class Confusion(State):
         unit = "coefficient" if name in _CORRELATIONS else unit
         signature = f"{name}|{self.signature}"
         return Score(name, value, unit, better, self.n, {}, signature, provenance())
+
+
+def _columns(target: Array, guess: Array, size: int) -> Array:
+    """int64 [n, 3 K]: right, of the class, predicted as it."""
+    columns = np.zeros((len(target), 3 * max(size, 1)), np.int64)
+    rows = np.arange(len(target))
+    columns[rows[target == guess], target[target == guess]] = 1
+    columns[rows, size + target] = 1
+    columns[rows, 2 * size + guess] = 1
+    return columns

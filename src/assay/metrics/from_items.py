@@ -5,9 +5,12 @@ from typing import Any
 
 from assay.core.errors import InputError
 from assay.core.resampling import Resampled
+from assay.metrics._label_formulas import AVERAGES, PER_CLASS, WHOLE
 from assay.metrics._rank_table import ITEMS
+from assay.metrics.classification import count_labels
 from assay.metrics.edit_counts import EditCounts
 from assay.metrics.item_values import ItemScores, ItemValues
+from assay.ops.rankings import stable_id
 
 __all__ = ["state_of_items"]
 
@@ -22,12 +25,26 @@ def _edits(unit: str) -> Callable[[str, Any, Columns], Resampled]:
 
 
 def _mean(metric: str, ids: Any, columns: Columns) -> Resampled:
-    return ItemValues.from_items(ids, {metric: columns[column_of(metric)]}, lower=_LOWER)
+    truth = columns.get("target") if metric == "accuracy" else None
+    numbers = None if truth is None else [stable_id(label) for label in truth.tolist()]
+    values = {metric: columns[column_of(metric)]}
+    return ItemValues.from_items(ids, values, lower=_LOWER, truth=numbers)
+
+
+def _labels(metric: str, ids: Any, columns: Columns) -> Resampled:
+    if "target" not in columns:
+        raise InputError(f"{metric} needs a column 'target'")
+    found: Resampled = count_labels(columns["target"], columns["prediction"], items=True, ids=ids)
+    return found
 
 
 def _area(metric: str, ids: Any, columns: Columns) -> Resampled:
     return ItemScores.from_items(ids, columns["positive"], columns["score"])
 
+
+# of targets and predictions; accuracy is the mean of a column
+_OF_LABELS = [name for name in (*WHOLE, *PER_CLASS) if name != "accuracy"]
+_OF_LABELS += [f"{average}_{name}" for average in AVERAGES for name in PER_CLASS]
 
 _Made = tuple[Callable[[str, Any, Columns], Resampled], str]
 
@@ -38,6 +55,7 @@ _MADE: dict[str, _Made] = {
     ),
     "cer": (_edits("char"), "char_hits"),
     "roc_auc": (_area, "positive"),
+    **dict.fromkeys(_OF_LABELS, (_labels, "prediction")),
 }
 
 

@@ -29,17 +29,19 @@ Floats = npt.NDArray[np.float64]
 class ItemValues(State):
     """Values of items.
 
-    rows int64 [n * names, 3]: item id, number of the name, the value as float64 bits. names: what
+    rows int64 [n * names, 3]: item id, number of the name, the value as float64 bits. truth int64
+    [n, 2]: id, and what is the same of an item in every system, where that is known. names: what
     the values are called; lower: those of which less is better.
     """
 
     rows: Ints = listed("id", "name", "value")
+    truth: Ints = listed("id", "truth")
     names: tuple[str, ...] | None = fixed()
     lower: tuple[str, ...] | None = fixed()
 
     @classmethod
     def from_items(
-        cls, ids: Any, values: Mapping[str, Any], *, lower: tuple[str, ...] = ()
+        cls, ids: Any, values: Mapping[str, Any], *, lower: tuple[str, ...] = (), truth: Any = None
     ) -> "ItemValues":
         """ids int64 [n], different; values: name -> float64 [n]; nan and infinities are values.
 
@@ -55,7 +57,8 @@ class ItemValues(State):
             if floats.shape != (n,):
                 raise InputError(f"{name} must have {n} values, got shape {floats.shape}")
             rows[:, at] = np.column_stack([item, np.full(n, at), floats.view(np.int64)])
-        return cls(rows.reshape(-1, 3), names=tuple(values), lower=tuple(lower))
+        known = np.zeros((0, 2), np.int64) if truth is None else np.column_stack([item, truth])
+        return cls(rows.reshape(-1, 3), known, names=tuple(values), lower=tuple(lower))
 
     def per_item(self, name: str) -> npt.NDArray[Any]:
         """The values in order of item id, or the ids themselves as "id"."""
@@ -86,7 +89,8 @@ class ItemValues(State):
         """Items with their value; see core/resampling.py."""
         if name not in (self.names or ()):
             raise InputError(no_form(name, self.names or ()))
-        return mean_items(self.per_item(name), self.per_item("id"))
+        truth = self.truth[np.argsort(self.truth[:, 0]), 1] if len(self.truth) else None
+        return mean_items(self.per_item(name), self.per_item("id"), truth)
 
     def value_of(self, name: str, totals: Ints) -> Floats:
         """The mean of each row of totals."""

@@ -21,6 +21,7 @@ from assay.core.field_kinds import joined
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, summed
 from assay.metrics._counting import refuse_scores
+from assay.metrics.calibration import EPSILON
 from assay.metrics.sweep import Sweep
 from assay.ops.labels import Label, codes_of
 from assay.ops.sweep import cut, sort_scores
@@ -105,7 +106,7 @@ class MultiSweep(State):
         logs = []
         for number, sweep in self.columns.items():
             own = joined(sweep.pools.get(number, np.zeros(0, np.float32)))
-            epsilon = float(np.finfo(own.dtype).eps)
+            epsilon = EPSILON[sweep.width or 64]
             logs += np.log(np.clip(own.astype(np.float64), epsilon, 1 - epsilon)).tolist()
         return -math.fsum(logs) / self.n if self.n else math.nan
 
@@ -182,11 +183,12 @@ class MultiSweep(State):
         return Score(name, value, unit, better, self.n, {}, signature, provenance())
 
 
-def _of_label(target: Array, score: Array, label: Label) -> Sweep:
+def _of_label(target: Array, score: Array, label: Label, width: int) -> Sweep:
     negatives, positives, bad = cut(target, score)
     if bad >= 0:
         raise InputError(f"target[{bad}] must hold 0 and 1 only, got {target[bad]} of {label!r}")
-    return Sweep(pools={0: negatives, 1: positives}, positive=1, label=label, mode="exact")
+    pools = {0: negatives, 1: positives}
+    return Sweep(pools=pools, positive=1, label=label, mode="exact", width=width)
 
 
 def _mean(values: list[float], weights: list[float] | None) -> float:
@@ -199,7 +201,7 @@ def _mean(values: list[float], weights: list[float] | None) -> float:
 
 
 def count_columns(
-    target: Array, score: Array, labels: Sequence[Label] | None, weights: Any
+    target: Array, score: Array, labels: Sequence[Label] | None, weights: Any, width: int
 ) -> MultiSweep:
     """Scores [n, C] of classes, or of labels where target is [n, C]; see count_scores."""
     refuse_scores(score)
@@ -214,7 +216,7 @@ def count_columns(
             raise InputError(
                 f"target and score must have one shape, got {target.shape} and {score.shape}"
             )
-        columns = {j: _of_label(target[:, j], score[:, j], names[j]) for j in range(size)}
+        columns = {j: _of_label(target[:, j], score[:, j], names[j], width) for j in range(size)}
         return MultiSweep(columns=columns, n=len(score), labels=tuple(names), kind="multilabel")
     codes = codes_of(target, names, "target")
     order = np.argsort(codes, kind="stable")
@@ -223,10 +225,10 @@ def count_columns(
     for j in range(size):
         parts = np.split(score[order, j], ends)
         pools = {t: sort_scores(part) for t, part in enumerate(parts) if len(part)}
-        columns[j] = Sweep(pools=pools, positive=j, label=names[j], mode="exact")
+        columns[j] = Sweep(pools=pools, positive=j, label=names[j], mode="exact", width=width)
     best = score.argmax(axis=1)
     wrong, right, _ = cut(best == codes, score.max(axis=1, initial=-np.inf))
-    top = Sweep(pools={0: wrong, 1: right}, positive=1, label="right", mode="exact")
+    top = Sweep(pools={0: wrong, 1: right}, positive=1, label="right", mode="exact", width=width)
     off = np.abs(score.sum(axis=1, dtype=np.float64) - 1) > TOLERANCE
     uneven = int((off | (score < 0).any(axis=1)).sum())
     return MultiSweep(

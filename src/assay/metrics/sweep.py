@@ -26,7 +26,7 @@ from assay.core.errors import InputError
 from assay.core.field_kinds import joined
 from assay.core.resampling import Items, RankedItems
 from assay.core.score import Better, Score, provenance
-from assay.core.state import State, fixed, grouped, listed, pooled, summed
+from assay.core.state import State, fixed, grouped, listed, peak, pooled, summed
 from assay.metrics.calibration import Reliability, losses, reliability
 from assay.metrics.confusion import Confusion
 from assay.metrics.thresholds import BestThreshold, best_threshold, grid_of, values_at
@@ -49,7 +49,8 @@ class Sweep(State):
     weights; `positive` is the number of the one that a high score speaks for, all others are
     negatives. histogram: int64 [2, 65536], negatives and positives by the bits of their score,
     where scores have 16 bits (then pools are empty). label: what the positive one is called.
-    rows int64 [n, 3], with items=True: id, 1 for a positive item, score as float64 bits.
+    width: bits of a score as it was given: 16, 32 or 64 (of bfloat16 32). rows int64 [n, 3], with
+    items=True: id, 1 for a positive item, score as float64 bits.
     mode: "exact", "weighted", "float16" or "bfloat16".
     """
 
@@ -61,6 +62,7 @@ class Sweep(State):
     positive: int | None = fixed()
     label: Label | None = fixed()
     mode: str | None = fixed()
+    width: int | None = peak()
     detail: tuple[str, ...] | None = fixed()
 
     # -- runs ----------------------------------------------------------------------------------
@@ -205,9 +207,17 @@ class Sweep(State):
         )
 
     def det_curve(self) -> tuple[Floats, Floats, Floats]:
-        """(false positive rate, false negative rate, threshold) [m], thresholds upwards."""
-        fpr, tpr, threshold = self.roc_curve()
-        return fpr[:0:-1], 1 - tpr[:0:-1], threshold[:0:-1]
+        """(false positive rate, false negative rate, threshold) [m], thresholds upwards, between
+        the last without false positives (it may be inf) and the first without false negatives."""
+        score, fp, tp = self.curve()[:3]
+        fp, tp = np.append(0, fp), np.append(0, tp)
+        first = int(np.searchsorted(fp, 0, "right")) - 1
+        last = int(np.searchsorted(tp, tp[-1])) + 1
+        with np.errstate(invalid="ignore"):
+            fpr, fnr = fp / np.float64(self.negatives), (tp[-1] - tp) / np.float64(self.positives)
+        columns = (fpr, fnr, np.append(np.inf, score.astype(np.float64)))
+        fpr, fnr, threshold = (column[first:last][::-1] for column in columns)
+        return fpr, fnr, threshold
 
     # -- thresholds ----------------------------------------------------------------------------
 
@@ -237,6 +247,8 @@ class Sweep(State):
 
     def value(self, metric: str, threshold: float) -> float:
         """A metric of the confusion at a threshold; nan without items."""
+        if math.isnan(threshold):
+            raise InputError("value: the threshold is NaN")
         return float(values_at(self, metric, [threshold])[0])
 
     def best_threshold(

@@ -18,6 +18,7 @@ __all__ = ["BestThreshold", "best_of", "best_threshold", "grid_of", "values_at"]
 
 Floats = npt.NDArray[np.float64]
 
+EQUAL = 4e-15  # values this close are one value, rounded on two ways
 ROUNDING = 1e-9  # far more than a metric can be off by
 TUNED = {"threshold": "tuned_on_same_data"}
 
@@ -53,7 +54,7 @@ class Best(NamedTuple):
     threshold: float
 
     def better_than(self, other: "Best") -> bool:
-        if math.isnan(other.value) or self.value != other.value:
+        if math.isnan(other.value) or abs(self.value - other.value) > EQUAL:
             return math.isnan(other.value) or self.value > other.value
         near, far = abs(self.threshold - 0.5), abs(other.threshold - 0.5)
         return near < far or (near == far and self.threshold < other.threshold)
@@ -82,7 +83,7 @@ def best_of(thresholds: Any, values: Floats) -> Best:
     """The best of values at thresholds [t]; equal ones as Sweep.best_threshold says."""
     if not len(values) or np.isnan(values).all():
         return Best(math.nan, math.nan)
-    equal = np.asarray(thresholds)[values == np.nanmax(values)].astype(np.float64)
+    equal = np.asarray(thresholds)[values >= np.nanmax(values) - EQUAL].astype(np.float64)
     distance = np.abs(equal - 0.5)
     return Best(float(np.nanmax(values)), float(equal[distance == distance.min()].min()))
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["as_array", "as_floats", "same_length"]
+__all__ = ["as_array", "as_floats", "refuse_missing", "same_length"]
 
 
 def as_array(data: Any, what: str) -> npt.NDArray[Any]:
@@ -16,6 +16,8 @@ def as_array(data: Any, what: str) -> npt.NDArray[Any]:
     A bfloat16 tensor becomes float32, which holds all its values. Errors: InputError for what is
     no column or rows of one width.
     """
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise InputError(f"{what} has masked values; drop those rows")
     if type(data) is np.ndarray:
         array = data
     else:
@@ -23,6 +25,15 @@ def as_array(data: Any, what: str) -> npt.NDArray[Any]:
     if array.ndim not in (1, 2):
         raise InputError(f"{what} must be a column [n] or rows [n, c], got shape {array.shape}")
     return array
+
+
+def refuse_missing(column: npt.NDArray[Any], what: str) -> None:
+    """An InputError with the first row of None, NaN or NA in a column of objects."""
+    if column.dtype != object:
+        return
+    for row, value in enumerate(column.tolist()):
+        if value is None or type(value).__name__ in ("NAType", "NaTType") or value != value:
+            raise InputError(f"{what}[{row}] is missing; drop that row")
 
 
 def as_floats(data: Any, what: str) -> npt.NDArray[Any]:

@@ -140,7 +140,9 @@ def number_of(label: Label) -> int:
 
 
 def _kind(column: npt.NDArray[Any]) -> str:
-    if column.dtype.kind in "iub":
+    if column.dtype.kind in "iub" and column.dtype != np.uint64:
+        return "integers"
+    if column.dtype == np.uint64 and not (column > np.iinfo(np.int64).max).any():
         return "integers"
     if column.dtype.kind in "UT" or (
         column.dtype == object and all(isinstance(value, str) for value in column)
@@ -148,6 +150,8 @@ def _kind(column: npt.NDArray[Any]) -> str:
         return "strings"
     if column.dtype == object and all(isinstance(value, (int, np.integer)) for value in column):
         return "integers"
+    if column.dtype == np.uint64 and column.size and column.max() > np.iinfo(np.int64).max:
+        raise InputError(f"labels must fit into int64, got {column.max()}")
     kind = "mixed values" if column.dtype == object else str(column.dtype)
     raise InputError(f"labels must be integers or strings, got {kind}")
 

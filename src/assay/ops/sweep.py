@@ -156,6 +156,13 @@ def areas(runs: Runs) -> tuple[Any, float]:
         new = np.diff(tp, prepend=tp0)
         above = float((np.diff(fp, prepend=fp0) * (2 * tp - new)).sum())
         return above, float((new * tp / (tp + fp)).sum())
+    if fp[-1] + tp[-1] >= 1 << 31:  # of a histogram: few runs, of many items
+        tps, fps = [int(tp0), *tp.tolist()], [int(fp0), *fp.tolist()]
+        above = sum(
+            (b - a) * (c + d) for a, b, c, d in zip(fps, fps[1:], tps, tps[1:], strict=False)
+        )
+        steps = float(np.sum(np.diff(tp, prepend=tp0) * (tp / (tp + fp))))
+        return above, steps
     low, high, steps = kernels.areas(fp, tp, fp0, tp0)
     return (int(high) << 31) + int(low), float(steps)
 
