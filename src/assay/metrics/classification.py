@@ -69,12 +69,14 @@ def count_labels(
     (0.75, 0.6666666666666666, 0.7333333333333334, [[2, 0], [1, 1]])
     """
     target, prediction = as_array(target, "target"), as_array(prediction, "prediction")
-    positive = label_of(positive)
-    labels = None if labels is None else labels_of(labels)
+    if positive is not None:
+        positive = label_of(positive)
+    if labels is not None:
+        labels = labels_of(labels)
     n = same_length(target=target, prediction=prediction, weights=weights)
-    plain = k == () and not items and all(o is None for o in (weights, labels, by, ids))
+    plain = weights is None and labels is None and by is None and ids is None and not items
     kinds = target.dtype.kind + prediction.dtype.kind
-    if plain and target.ndim == 1 == prediction.ndim and kinds in ("ii", "bb", "ib", "bi"):
+    if plain and k == () and target.ndim == 1 == prediction.ndim and kinds in _PLAIN:
         counts = ops.binary_cells(target, prediction)
         if counts is not None:
             pairs: dict[tuple[Label, Label], int] = {
@@ -133,6 +135,7 @@ def count_labels(
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 0), (1, 1))
+_PLAIN = ("ii", "bb", "ib", "bi")  # kinds of columns that are counted as 0 and 1 if they can be
 
 
 def _of_class_scores(
