@@ -320,6 +320,20 @@ def test_many_pairs_are_ranked_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
             )
 
 
+def test_bad_rows_of_many_pairs_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.metrics.ranks.PAIRS", 4)
+    x, y = embeddings(np.random.default_rng(9), 8, 6)
+    relevant = [[0, 1]] * 6 + [[0, 9]] + [[0, 1]]
+    with pytest.raises(InputError, match=r"relevant\[6\]: gallery rows must be in 0..5, got 9"):
+        count_ranks(x, y, relevant)
+    x[7, 0] = np.nan
+    with pytest.raises(InputError, match=r"query\[7\] holds NaN"):
+        count_ranks(x, y, [[0, 1]] * 8)
+    bare = [[0, 1]] * 6 + [[], [0]]
+    with pytest.raises(InputError, match=r"query 6 has no relevant item \(1 of 8"):
+        count_ranks(np.nan_to_num(x), y, bare, empty="error")
+
+
 def test_a_table_of_gains_is_the_same_as_lists_of_them() -> None:
     rng = np.random.default_rng(8)
     x, y = embeddings(rng, 50, 60)

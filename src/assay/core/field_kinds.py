@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from assay.core.errors import MergeError
 
-__all__ = ["RULES", "Rule", "joined", "key_text"]
+__all__ = ["RULES", "Rule", "joined", "key_text", "parts_of"]
 
 
 class Rule(NamedTuple):
@@ -71,12 +71,12 @@ def _in_order(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def joined(values: Any) -> npt.NDArray[Any]:
     """A pool as one array: it is one, or, once states were added, a tuple of them."""
-    if not isinstance(values, tuple):
-        return values  # type: ignore[no-any-return]
-    return values[0] if len(values) == 1 else np.concatenate(values)
+    parts = parts_of(values)
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _parts(values: Any) -> tuple[npt.NDArray[Any], ...]:
+def parts_of(values: Any) -> tuple[npt.NDArray[Any], ...]:
+    """The arrays of a pool."""
     return values if isinstance(values, tuple) else (values,)
 
 
@@ -84,7 +84,7 @@ def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[An
     # Arrays are not copied: a loop that adds its batches would copy all of them each time.
     merged = dict(mine)
     for key, values in theirs.items():
-        own, more = _parts(merged.get(key, ())), _parts(values)
+        own, more = parts_of(merged.get(key, ())), parts_of(values)
         shapes = {part.shape[1:] for part in own + more if len(part)}
         if len(shapes) > 1:
             raise MergeError(f"differs in shape: rows of {' and '.join(map(str, shapes))}")

@@ -7,6 +7,7 @@ block size, number of threads and sharding; see `ops/similarity.py`. What is mad
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, TypedDict, Unpack, overload
 
@@ -135,7 +136,9 @@ def count_ranks(
                         query_ids=ids[a:b], verify=min(verify, b - a), **options)
             for a, b in _slices(own.rows)
         )  # fmt: skip
-        return sum(parts, start=RankCounts.zero()).grouped_by(by, ids)
+        # Bad input is told below, where rows have the numbers they were given under.
+        with suppress(InputError):
+            return sum(parts, start=RankCounts.zero()).grouped_by(by, ids)
     gone = out.among(rows, items)
     there = np.flatnonzero(~gone)
     if scores is not None and g:

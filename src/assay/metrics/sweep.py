@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
-from assay.core.field_kinds import joined
+from assay.core.field_kinds import joined, parts_of
 from assay.core.resampling import Items, RankedItems
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, listed, peak, pooled, summed
@@ -126,7 +126,7 @@ class Sweep(State):
         """Items."""
         if self.mode in ("float16", "bfloat16"):
             return int(np.sum(self.histogram))
-        return sum(len(joined(values)) for values in self.pools.values())
+        return sum(len(part) for pool in self.pools.values() for part in parts_of(pool))
 
     # -- areas ---------------------------------------------------------------------------------
 

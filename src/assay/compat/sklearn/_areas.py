@@ -336,4 +336,4 @@ def _hits(codes: Array, score: Array, k: int) -> Array:
         return (score > middle) == codes if k == 1 else np.ones(len(score), bool)
     mine = np.take_along_axis(score, codes[:, None], 1)
     after = np.arange(score.shape[1]) > codes[:, None]
-    return ((score > mine) | ((score == mine) & after)).sum(axis=1) < k  # type: ignore[no-any-return]
+    return np.asarray(((score > mine) | ((score == mine) & after)).sum(axis=1) < k)

@@ -80,7 +80,7 @@ def divided(
             f"{name.capitalize()} is ill-defined and being set to 0.0 {where} no {of} {axis}s. Use "
             "`zero_division` parameter to control this behavior."
         )
-    return ratio(above, below, 0.0 if zero_division == "warn" else float(zero_division))  # type: ignore[no-any-return]
+    return np.asarray(ratio(above, below, 0.0 if zero_division == "warn" else float(zero_division)))
 
 
 def average_of(values: Array, weights: Any = None) -> float:

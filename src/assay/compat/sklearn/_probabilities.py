@@ -59,7 +59,7 @@ class Forecast(NamedTuple):
         if p.ndim == 1:
             return 2 * (p - self.so) ** 2
         so = self.so if self.so.ndim == 2 else self.so[:, None] == np.arange(p.shape[1])
-        return ((p - so) ** 2).sum(axis=1)  # type: ignore[no-any-return]
+        return np.asarray(((p - so) ** 2).sum(axis=1))
 
     def logs(self) -> Array:
         """-ln of the probability of what is so [n], kept an epsilon of its type from 0 and 1."""
@@ -67,7 +67,7 @@ class Forecast(NamedTuple):
         epsilon = np.finfo(self.probability.dtype).eps
         found = np.clip(self.probability if several else self.of_so(), epsilon, 1 - epsilon)
         found = -np.log(found, out=found)
-        return (found * self.so).sum(axis=1) if several else found  # type: ignore[no-any-return]
+        return np.asarray((found * self.so).sum(axis=1) if several else found)
 
 
 def _probabilities(data: Any) -> Array:
