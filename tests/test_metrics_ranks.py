@@ -310,14 +310,15 @@ def test_many_pairs_are_ranked_in_slices(monkeypatch: pytest.MonkeyPatch) -> Non
     gains = [{int(j): 1.5 for j in np.flatnonzero(labels == c)} for c in own]
     takes = (rng.integers(0, 9, 30), rng.integers(0, 9, 40))
     lists = [rng.choice(40, 2).tolist() for _ in range(30)]
+    both = {"both_directions": True, "directions": ("to", "fro"), "gallery_ids": np.arange(40) * 3}
     for relevant in (same_label(own, labels), gains):
         for exclude in (None, takes, lists):
-            monkeypatch.undo()
-            whole = count_ranks(x, y, relevant, exclude=exclude, **asked)
-            monkeypatch.setattr("assay.metrics.ranks.PAIRS", 50)
-            assert count_ranks(x, y, relevant, exclude=exclude, **asked).to_bytes() == (
-                whole.to_bytes()
-            )
+            for options in (asked, {**asked, **both}):
+                monkeypatch.undo()
+                whole = count_ranks(x, y, relevant, exclude=exclude, **options)
+                monkeypatch.setattr("assay.metrics.ranks.PAIRS", 50)
+                sliced = count_ranks(x, y, relevant, exclude=exclude, **options)
+                assert sliced.to_bytes() == whole.to_bytes()
 
 
 def test_bad_rows_of_many_pairs_keep_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ class PartialRanks(State):
         state = self._state(self.query_ids, own, counts, self.depth, by)
         if self.directions is None:
             return state
-        back, order = _turned(own, query, self.query_ids, self.rows)
+        back, order = own.turned(self.query_ids, self.rows)
         counts = list(self.back[:, kept][:, order])
         depth = np.empty(self.rows, np.int64)
         depth[self.row_depths[:, 0]] = self.row_depths[:, 1]
@@ -161,11 +161,3 @@ class PartialRanks(State):
         above[order] = before[:-1] - before[first[rows[order]]]
         of_query = np.bincount(rows[unwanted], minlength=len(own.rows))
         return {"nonrelevant": of_query, "nonrelevant_above": above}
-
-
-def _turned(own: Relevance, query: Ints, ids: Ints, g: int) -> tuple[Relevance, Ints]:
-    """The pairs as those of gallery rows, and the place of each in the order of queries."""
-    order = np.lexsort((query, own.rows.values))
-    lengths = np.bincount(own.rows.values, minlength=g)
-    gains = None if own.gains is None else own.gains[order]
-    return Relevance(Ragged.from_lengths(ids[query[order]], lengths), gains), order

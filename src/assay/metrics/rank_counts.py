@@ -54,7 +54,7 @@ GAINS = ("linear", "exponential")
 CUTS = (1, 5, 10)
 DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 _QUERY = ("id", "depth", "nonrelevant")
-_PAIR = ("query", "above", "before", "after", "unwanted", "gain", "item")
+PAIR_COLUMNS = ("query", "above", "before", "after", "unwanted", "gain", "item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class RankCounts(State):
     """
 
     queries: Ints = listed(*_QUERY)
-    pairs: Ints = listed(*_PAIR)
+    pairs: Ints = listed(*PAIR_COLUMNS)
     unranked_queries: int = summed()
     unjudged_queries: int = summed()
     names: Mapping[str, int] = keyed()

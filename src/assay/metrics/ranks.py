@@ -8,6 +8,7 @@ block size, number of threads and sharding; see `ops/similarity.py`. What is mad
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypedDict, Unpack, overload
 
@@ -19,8 +20,8 @@ from assay.core.ragged import Ragged
 from assay.metrics._rank_inputs import cuts_of
 from assay.metrics.partial_ranks import PartialRanks
 from assay.metrics.rank_conventions import convention_named
-from assay.metrics.rank_counts import CUTS, DIRECTIONS, RankCounts
-from assay.metrics.relevance import hidden, relevance, same_label
+from assay.metrics.rank_counts import CUTS, DIRECTIONS, PAIR_COLUMNS, RankCounts
+from assay.metrics.relevance import Hidden, Relevance, hidden, pairs_of, relevance, same_label
 from assay.ops import similarity
 
 __all__ = ["PartialRanks", "count_ranks", "same_label", "target_scores"]
@@ -91,8 +92,8 @@ def count_ranks(
     relevant: gallery rows. An index for each query; index lists, an array [q, r] or Ragged; lists
         of {row: gain}; {query id: rows or {row: gain}}; a table with columns query, item and gain;
         or same_label(query_labels, gallery_labels).
-    both_directions: also rank the queries of each gallery row, from the same product, as
-        `.reverse`; `directions` are the tags of the two.
+    both_directions: also rank the queries of each gallery row, as `.reverse`, from the same product
+        (with more than 262,144 pairs from another, in less memory); `directions` are their tags.
     exclude: rows that are not there for a query, such as itself: an index for each query, index
         lists, or (groups of queries, groups of gallery rows), where rows of the query's own group
         are not there. What is excluded is not relevant.
@@ -123,22 +124,26 @@ def count_ranks(
         raise InputError("gallery_offset needs the target_scores of all shards; see target_scores")
     first = _offset(gallery_offset)
     own = relevance(relevant, ids, None if sharded else g)
-    rows, items = _pairs(own.rows)
-    scores = _known(target_scores, len(rows)) if sharded else None
+    p = int(own.rows.offsets[-1] - own.rows.offsets[0])
+    scores = _known(target_scores, p) if sharded else None
     out = hidden(exclude, ids, g, gallery_offset, None if sharded else g)
-    if len(rows) > PAIRS and q > 1 and not (sharded or both_directions):
+    if p > PAIRS and q > 1 and not sharded:
         options: dict[str, Any] = {
             "metric": metric, "k": k, "convention": convention, "ties": ties, "gain": gain,
             "level": level, "empty": empty, "precision": precision,
         }  # fmt: skip
-        parts = (
-            count_ranks(query[a:b], gallery, own.of_queries(a, b), exclude=out.of_queries(a, b),
-                        query_ids=ids[a:b], verify=min(verify, b - a), **options)
-            for a, b in _slices(own.rows)
-        )  # fmt: skip
         # Bad input is told below, where rows have the numbers they were given under.
         with suppress(InputError):
-            return sum(parts, start=RankCounts.zero()).grouped_by(by, ids)
+            state = _in_slices(query, gallery, own, out, ids, verify, options)
+            state = state.grouped_by(by, ids)
+            if not both_directions:
+                return state
+            numbers = _ids(gallery_ids, g, "gallery_ids")
+            own, _ = own.turned(np.arange(q), g)
+            back = _in_slices(gallery, query, own, out.turned(g), numbers, verify, options)
+            back.pairs[:, -1] = ids[back.pairs[:, -1]]
+            return state.with_reverse(back, _pair_of(directions))
+    rows, items = pairs_of(own.rows)
     gone = out.among(rows, items)
     there = np.flatnonzero(~gone)
     if scores is not None and g:
@@ -155,12 +160,12 @@ def count_ranks(
             precision=precision, verify=verify,
         )  # fmt: skip
     of_query, of_row = out.counts(q, g)
-    above, before, after = _placed(found, there, len(rows))
-    backward = 0 if found.reverse is None else _placed(found.reverse, there, len(rows))
+    above, before, after = _placed(found, there, p)
+    backward = 0 if found.reverse is None else _placed(found.reverse, there, p)
     depths = q - of_row if both_directions else np.zeros(0, np.int64)
-    gains = np.ones(len(rows)) if own.gains is None else own.gains
+    gains = np.ones(p) if own.gains is None else own.gains
     if scores is None:
-        scores = np.full(len(rows), np.nan)
+        scores = np.full(p, np.nan)
         scores[there] = found.scores
     partial = PartialRanks(
         above=above,
@@ -213,7 +218,7 @@ def target_scores(
     0.5
     """
     ids = _ids(query_ids, len(query), "query_ids")
-    rows, items = _pairs(relevance(relevant, ids, None).rows)
+    rows, items = pairs_of(relevance(relevant, ids, None).rows)
     local = items - _offset(gallery_offset)
     here = np.flatnonzero((local >= 0) & (local < len(gallery)))
     scores = np.full(len(local), np.nan)
@@ -244,20 +249,29 @@ def _pair_of(directions: Any) -> tuple[str, str]:
     return directions[0], directions[1]
 
 
-def _pairs(rows: Ragged) -> tuple[Ints, Ints]:
-    """Query and gallery row of each pair."""
-    items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
-    return np.repeat(np.arange(len(rows)), rows.lengths), items
-
-
-def _slices(rows: Ragged) -> list[tuple[int, int]]:
-    """Queries in slices of at most PAIRS pairs, or of one query."""
-    ends = rows.offsets - rows.offsets[0]
+def _in_slices(
+    query: Any, gallery: Any, own: Relevance, out: Hidden, ids: Ints, verify: int,
+    options: dict[str, Any],
+) -> RankCounts:  # fmt: skip
+    """Ranks of queries in slices of at most PAIRS pairs, or of one query."""
+    ends = own.rows.offsets - own.rows.offsets[0]
     cuts = [0]
-    while cuts[-1] < len(rows):
+    while cuts[-1] < len(query):
         fits = int(np.searchsorted(ends, ends[cuts[-1]] + PAIRS, "right")) - 1
         cuts.append(max(cuts[-1] + 1, fits))
-    return [*pairwise(cuts)]
+    parts = (
+        count_ranks(query[a:b], gallery, own.of_queries(a, b), exclude=out.of_queries(a, b),
+                    query_ids=ids[a:b], verify=min(verify, b - a), **options)
+        for a, b in pairwise(cuts)
+    )  # fmt: skip
+    # Put in place one by one: a sum would hold the pairs twice.
+    pairs = np.empty((ends[-1], len(PAIR_COLUMNS)), np.int64)
+    at, state = 0, RankCounts.zero()
+    for part in parts:
+        pairs[at : at + len(part.pairs)] = part.pairs
+        at += len(part.pairs)
+        state += replace(part, pairs=part.pairs[:0])
+    return replace(state, pairs=pairs[:at])
 
 
 def _known(target_scores: Any, p: int) -> Floats:

@@ -11,7 +11,7 @@ from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.ops.groups import rows_of_codes
 
-__all__ = ["Hidden", "Relevance", "SameLabel", "hidden", "relevance", "same_label"]
+__all__ = ["Hidden", "Relevance", "SameLabel", "hidden", "pairs_of", "relevance", "same_label"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -28,12 +28,27 @@ class Relevance(NamedTuple):
         first, last = (int(self.rows.offsets[i] - self.rows.offsets[0]) for i in (start, stop))
         return Relevance(rows, None if self.gains is None else self.gains[first:last])
 
+    def turned(self, ids: Ints, g: int) -> tuple["Relevance", Ints]:
+        """The pairs as those of g gallery rows, queries under their ids, and the place of each in
+        the order of queries."""
+        query, rows = pairs_of(self.rows)
+        order = np.lexsort((query, rows))
+        gains = None if self.gains is None else self.gains[order]
+        turned = Ragged.from_lengths(ids[query[order]], np.bincount(rows, minlength=g))
+        return Relevance(turned, gains), order
+
 
 class SameLabel(NamedTuple):
     """Rows of the query's own label are relevant; int64 codes [q] and [g]."""
 
     query: Ints
     gallery: Ints
+
+
+def pairs_of(rows: Ragged) -> tuple[Ints, Ints]:
+    """Query and gallery row of each pair."""
+    items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
+    return np.repeat(np.arange(len(rows)), rows.lengths), items
 
 
 def same_label(query_labels: Any, gallery_labels: Any) -> SameLabel:
@@ -101,6 +116,15 @@ class Hidden(NamedTuple):
             return self.groups[0][start:stop], self.groups[1]
         return None if self.lists is None else self.lists.rows(start, stop)
 
+    def turned(self, g: int) -> "Hidden":
+        """The same for each of g gallery rows: queries that are not there."""
+        if self.groups is not None:
+            return Hidden(None, self.groups[::-1], 0)
+        if self.lists is None:
+            return self
+        own, _ = Relevance(self.lists, None).turned(np.arange(len(self.lists)), g)
+        return Hidden(own.rows, None, 0)
+
     def among(self, rows: Ints, items: Ints) -> npt.NDArray[np.bool_]:
         """Of pairs of query rows[p] and row items[p] of the whole gallery, which are not there."""
         gone = np.zeros(len(items), bool)
@@ -144,9 +168,7 @@ def hidden(exclude: Any, ids: Ints, part: int, first: int, g: int | None) -> Hid
             if len(codes) != n:
                 raise InputError(f"exclude: groups of {n} {what} are needed, got {len(codes)}")
         return Hidden(None, groups, first)
-    rows, _ = relevance(exclude, ids, g, "exclude")
-    queries = np.repeat(np.arange(q), rows.lengths)
-    items = rows.values[rows.offsets[0] : rows.offsets[-1]].astype(np.int64)
+    queries, items = pairs_of(relevance(exclude, ids, g, "exclude").rows)
     wrong = items < 0 if g is None else (items < 0) | (items >= g)
     if wrong.any():
         at = int(np.argmax(wrong))
