@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 SOURCES := pyproject.toml setup.py constraints.txt $(wildcard csrc/*)
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check sanitize bench docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/assay demo
@@ -19,6 +19,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/test_packaging.py -k "links or constraints"
+
+sanitize: $(VENV)/.dev
+	$(BIN)/python tests/sanitize.py address,undefined thread
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py $(BENCH_FLAGS)

@@ -2,6 +2,7 @@
 
 Without a C++17 compiler or Python's headers the result is a pure wheel, which lacks only what
 `assay._native` offers. ASSAY_REQUIRE_NATIVE=1 turns that, and any compiler warning, into an error.
+ASSAY_SANITIZE=address,undefined or =thread builds it for `make sanitize`.
 """
 
 import os
@@ -13,6 +14,12 @@ from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 REQUIRED = os.environ.get("ASSAY_REQUIRE_NATIVE") == "1"
+SANITIZE = os.environ.get("ASSAY_SANITIZE")
+SANITIZED = (
+    [f"-fsanitize={SANITIZE}", "-fno-sanitize-recover=all", "-D_GLIBCXX_ASSERTIONS", "-g", "-O1"]
+    if SANITIZE
+    else []
+)
 
 
 class OptionalBuild(build_ext):
@@ -32,7 +39,8 @@ native = Pybind11Extension(
     ["csrc/bindings.cpp"],
     depends=sorted(glob("csrc/*.hpp")),
     cxx_std=17,
-    extra_compile_args=["-Wall", "-Wextra", *(["-Werror"] if REQUIRED else [])],
+    extra_compile_args=["-Wall", "-Wextra", *(["-Werror"] if REQUIRED else []), *SANITIZED],
+    extra_link_args=SANITIZED,
     libraries=["dl"],
 )
 

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import captions
 import classification
 import gpu
+import loop
+import probe
 import processes
 import retrieval
 import text
+import tracking
 from gate import Work
 from timing import StopRule
 
@@ -26,6 +30,7 @@ class Goal:
     over_floor   our time over the floor's, at most
     above_floor  our seconds less the floor's, at most
     seconds      ours, at most
+    tail         ours, which one call in a thousand exceeds, at most
     memory       MiB at our peak, less than
     """
 
@@ -56,6 +61,7 @@ class Case:
     gpu: bool = False
 
 
+RARE = StopRule(min_rounds=2, max_rounds=3, budget_s=60.0)
 SLOW = StopRule(min_rounds=3, max_rounds=9, budget_s=40.0)
 SGEMM = "the product alone, float32, torch"
 FAISS = Goal("faster", 2, 3.5, "faiss IndexFlatIP")
@@ -307,6 +313,28 @@ CASES = [
         tolerance=1e-6,
     ),
     Case(
+        "meter_update",
+        "Meter.update for WER on a batch of 16 pairs, of an epoch of n pairs with its rate",
+        loop.update,
+        "count_words of all pairs at once, for each batch",
+        (Goal("faster", 100, None, "WordErrorRate.update"),),
+        size=20_000,
+        quick=4_000,
+        warm=320,
+        tolerance=1e-6,
+    ),
+    Case(
+        "meter_sync",
+        "ten meters over 4 gloo processes, values included",
+        loop.sync,
+        "one reduction of as many numbers",
+        (Goal("faster", 3, None, "MetricCollection"),),
+        size=256,
+        quick=256,
+        warm=256,
+        tolerance=1e-5,
+    ),
+    Case(
         "bootstrap",
         "1,000 resamples of macro-F1 and of ROC-AUC of n items; widths against theory",
         classification.bootstrap,
@@ -317,6 +345,84 @@ CASES = [
         warm=500,
         tolerance=2e-3,
         rule=SLOW,
+    ),
+    *(
+        Case(
+            f"scope{name}",
+            f"n scopes, `with timer(...)`, {what}",
+            build,
+            "an empty loop",
+            (
+                Goal("faster", 2, 3, "Python class"),
+                Goal("faster", 2, 3, "Python class, by name"),
+                Goal("faster", 5, 8, "contextlib"),
+            ),
+            size=100_000,
+            quick=20_000,
+        )
+        for name, what, build in (
+            ("", "by the clock", probe.scope),
+            (
+                "_fake_device",
+                "on a device too: the binding over a fake driver",
+                probe.scope_fake_device,
+            ),
+        )
+    ),
+    Case(
+        "gpu_scope",
+        "n scopes around a small kernel each, timed on a GPU",
+        probe.scope_gpu,
+        "the kernels alone",
+        (Goal("faster", 2, None, "torch.cuda.Event"),),
+        size=100_000,
+        quick=10_000,
+        gpu=True,
+    ),
+    Case(
+        "memory_sampler",
+        "a loop of n additions in Python beside a sampler of 1 ms",
+        probe.sampler,
+        "the loop alone",
+        (Goal("over_floor", 1.01),),
+        size=4_000_000,
+        quick=1_000_000,
+        size_matters=True,
+    ),
+    *(
+        Case(
+            f"caption_{name}",
+            f"{what}, n items of five references of about twelve words, lists of str",
+            build,
+            LISTS,
+            (Goal("faster", bound, None, peer),),
+            size=50_000,
+            quick=2_000,
+            tolerance=1e-9,
+            rule=RARE,
+        )
+        for name, what, build, peer, bound in (
+            ("bleu", "corpus BLEU, tokeniser 13a", captions.bleu, "sacrebleu", 15),
+            ("bleu_nltk", "corpus BLEU; nltk from lists of words", captions.bleu_nltk, "nltk", 60),
+            ("chrf", "corpus chrF", captions.chrf, "sacrebleu", 20),
+            ("rouge_l", "ROUGE-L", captions.rouge_l, "pycocoevalcap", 60),
+            ("cider", "CIDEr-D and its document frequencies", captions.cider, "pycocoevalcap", 40),
+        )
+    ),
+    Case(
+        "run_log",
+        "run.log of n scalars with three trackers, one of them dead",
+        tracking.log,
+        "the write of such a line",
+        (
+            Goal("seconds", 50e-6, 25e-6),
+            Goal("tail", 1e-3, 0.2e-3),
+            Goal("faster", 200, None, "mlflow.log_metrics"),
+        ),
+        size=10,
+        quick=10,
+        warm=10,
+        rule=StopRule(min_rounds=5, max_rounds=20, budget_s=30.0, slice_s=0.02),
     ),
     Case(
         "parquet_cli",

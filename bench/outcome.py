@@ -144,6 +144,8 @@ def _measured(goal: Goal, entries: Mapping[str, Entry]) -> float | None:
         return None if ours.memory_bytes is None else ours.memory_bytes / MIB
     if goal.kind == "seconds":
         return ours.times.median
+    if goal.kind == "tail":
+        return ours.times.quantile(0.999)
     if goal.kind == "over_floor":
         return ours.times.ratio_to(floor.times)
     if goal.kind == "above_floor":

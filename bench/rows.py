@@ -46,6 +46,7 @@ COLUMNS = (
     *("cpu", "cores", "load", "os", "python", "versions", "date", "commit", "command"),
 )
 PACKAGES = ("assay", "numpy", "numba", "pyarrow", "jiwer", "rapidfuzz")
+PACKAGES += ("sacrebleu", "nltk", "pycocoevalcap", "torchmetrics", "mlflow")
 ROOT = Path(__file__).parents[1]
 
 Row = dict[str, Any]
@@ -96,6 +97,7 @@ def describe(verdict: Verdict) -> str:
         "over_floor": ("{:.3g}x", "floor", "at most"),
         "above_floor": ("{:.3g} s", "above floor", "at most"),
         "seconds": ("{:.3g} s", "", "at most"),
+        "tail": ("{:.3g} s", "one in a thousand", "at most"),
         "memory": ("{:.4g} MiB", "", "below"),
     }[goal.kind]
     value = "not measured" if verdict.value is None else form.format(verdict.value)

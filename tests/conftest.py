@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from gloo_kit import Pool
 
 # Times on shared machines say nothing, so no deadline. Kernels compile inside some first example.
 settings.register_profile(
@@ -51,6 +53,21 @@ def run_python(
 @pytest.fixture(scope="session")
 def fresh_python() -> FreshPython:
     return run_python
+
+
+@pytest.fixture(scope="session")
+def fake_cuda(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The driver that native_kit scripts; skips where nothing compiles it."""
+    from native_kit import build_fake
+
+    return build_fake(tmp_path_factory.mktemp("driver"))
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """Four processes of torch.distributed, for all tests that want some."""
+    with Pool(tmp_path_factory.mktemp("gloo")) as pool:
+        yield pool
 
 
 @pytest.fixture

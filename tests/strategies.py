@@ -1,5 +1,6 @@
 """Hypothesis strategies, and seeded generators for what is too large for them."""
 
+import math
 import random
 import sys
 from collections.abc import Sequence
@@ -182,3 +183,43 @@ def judged_rankings(max_size: int = 9) -> st.SearchStrategy[Judged]:
     """The ranking of one query, with scores or in order, and what was judged for it."""
     order = st.lists(st.sampled_from(ITEMS), max_size=max_size, unique=True)
     return st.tuples(st.one_of(scored(max_size), order), judgements())
+
+
+# -- captions --------------------------------------------------------------------------------------
+
+MARKS = [
+    *".,-&;<>'\"()1 \n\t", "&amp;", "&quot;", "&lt;", "<skipped>", "-\n", "1,2", "3.", "a", "b.",
+    "é", "…", "€", "½", "٣", "ⅷ", "«", "\u2028", "\u00a0",
+]  # fmt: skip
+
+
+def written(max_size: int = 15) -> st.SearchStrategy[str]:
+    """Text with punctuation, numbers and symbols, as tokenisers meet them."""
+    return st.lists(st.sampled_from(MARKS), max_size=max_size).map("".join)
+
+
+def captions(
+    text: st.SearchStrategy[str] | None = None, max_items: int = 6, most: int = 4
+) -> st.SearchStrategy[list[tuple[list[str], str]]]:
+    """Items of one to `most` references and a hypothesis: of small vocabularies, which repeat and
+    match, of odd words, of punctuation, or of any text."""
+    kinds = [sentences(tokens(size)) for size in (1, 2, 3, 5)]
+    text = st.one_of(*kinds, sentences(tokens()), written(), any_text()) if text is None else text
+    refs = st.lists(text, min_size=1, max_size=most)
+    return st.lists(st.tuples(refs, text), max_size=max_items)
+
+
+# -- numbers -------------------------------------------------------------------------------------
+
+
+def numbers() -> st.SearchStrategy[float]:
+    """Numbers of all sizes, some of them special."""
+    odd = st.sampled_from([0.0, -0.0, 5e-324, 1e308, -1e308, math.inf, -math.inf, math.nan])
+    return st.one_of(st.floats(-10, 10), st.floats(-1e30, 1e30), odd)
+
+
+def logits(max_items: int = 12) -> st.SearchStrategy[list[tuple[list[float], list[float], int]]]:
+    """Rows of logits of a student and of a teacher, and the class of each; a few are -inf."""
+    one = st.floats(-20, 20) | st.sampled_from([0.0, 1.0, 1e4])
+    row = st.tuples(one, st.just(-math.inf) | one, one).map(list)
+    return st.lists(st.tuples(row, row, st.integers(0, 2)), max_size=max_items)

@@ -1,14 +1,18 @@
 """Every implementation of one op, held to the outside oracle by the same test body."""
 
+import math
 import random
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
+from sklearn import metrics as sk
 
+from assay import count_scores
 from assay.core.ragged import Ragged
 from assay.metrics.alignment import KINDS
 from assay.ops import edit, reference
@@ -110,3 +114,56 @@ def test_words_equal_jiwer(split, text: str) -> None:
 @given(st.lists(st.sampled_from("a \t\n\u3000\x1c"), max_size=9).map("".join))
 def test_white_space_equals_jiwer(split, text: str) -> None:
     assert split(text) == words([text])[0]
+
+
+# -- sweeps ----------------------------------------------------------------------------------------
+
+sweeps = pytest.mark.parametrize("place", BACKENDS["cut"])
+labelled = st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), max_size=40)
+
+
+@sweeps
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@given(rows=labelled)
+def test_sweeps_equal_scikit_learn(place: str, kind: Any, rows: list[tuple[int, int]]) -> None:
+    target = np.array([label for label, _ in rows], np.int64)
+    score = np.array([own for _, own in rows], kind) / 4
+    negatives, positives, bad = implementation("cut", place)(target, score)
+    assert bad == -1
+    assert [side.dtype for side in (negatives, positives)] == [kind, kind]
+    for side, label in ((negatives, 0), (positives, 1)):
+        assert side.tolist() == sorted(score[target == label].tolist())
+    found, fp, tp = implementation("merge", place)(negatives, positives, 3, 5)
+    assert (found.dtype, fp.dtype, tp.dtype) == (kind, np.int64, np.int64)
+    if len({*target.tolist()}) == 2:
+        rates = sk.roc_curve(target, score, drop_intermediate=False)
+        assert found.tolist() == rates[2][1:].tolist()
+        assert (fp - 3).tolist() == pytest.approx(rates[0][1:] * len(negatives))
+        assert (tp - 5).tolist() == pytest.approx(rates[1][1:] * len(positives))
+    assert found.tolist() == sorted({*score.tolist()}, reverse=True)
+
+
+@sweeps
+@pytest.mark.parametrize(
+    ("target", "score", "bad"),
+    [([0, 2, 1], [0.1, 0.2, 0.3], 1), ([0, 1], [0.1, math.nan], 1), ([1], [math.inf], 0)],
+)
+def test_bad_rows_of_sweeps(place: str, target: list[int], score: list[float], bad: int) -> None:
+    assert implementation("cut", place)(np.array(target), np.array(score))[2] == bad
+
+
+@pytest.mark.parametrize("name", BACKENDS["merge"])
+def test_a_report_by_each_backend(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    target, score, weights = rng.integers(0, 2, 200), rng.integers(0, 30, 200) / 29, rng.random(200)
+    monkeypatch.setenv("ASSAY_BACKEND", name)
+    found = count_scores(target, score)
+    assert found.roc_auc == pytest.approx(sk.roc_auc_score(target, score))
+    assert found.average_precision == pytest.approx(sk.average_precision_score(target, score))
+    weighted = count_scores(target, score, weights=weights)
+    assert weighted.roc_auc == pytest.approx(sk.roc_auc_score(target, score, sample_weight=weights))
+
+
+def implementation(op: str, name: str) -> Any:
+    module, _, function = BACKENDS[op][name].partition(":")
+    return getattr(import_module(module), function)

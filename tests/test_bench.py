@@ -243,6 +243,7 @@ def test_a_process_is_timed_and_its_failure_told():
         (Goal("over_floor", 1.15), 2.0, False, None),
         (Goal("above_floor", 0.2, 0.1), 1.0, False, False),
         (Goal("seconds", 5, 3), 2.0, True, True),
+        (Goal("tail", 1, 0.5), 2.0, False, False),
         (Goal("memory", 200), 64.0, True, None),
     ],
 )

@@ -442,6 +442,8 @@ def test_version():
         ),
         (["env", "--help"], ["--warm", "--json"]),
         (["demo", "--help"], ["240"]),
+        (["probe", "--help"], ["--train-step", "--batch-sizes", "--device", "--json"]),
+        (["resync", "--help"], ["--follow"]),
     ],
 )
 def test_help(arguments, wanted):

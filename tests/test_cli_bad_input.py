@@ -172,7 +172,7 @@ CASES = {
         {"d.dat": OK},
         ["d.dat"],
         "d.dat: cannot tell the format from '.dat'; give format= (--format), one of jsonl, csv, "
-        "tsv, tsv-raw, parquet, lines, kaldi",
+        "tsv, tsv-raw, parquet, arrow, lines, kaldi",
     ),
     "different lengths": (
         {"r.txt": b"a b\nc\n", "h.txt": b"a b\n"},
@@ -205,8 +205,8 @@ CASES = {
     "format": (
         {"d.jsonl": OK},
         ["d.jsonl", "--format", "jsno"],
-        "read: format must be one of jsonl, csv, tsv, tsv-raw, parquet, lines, kaldi, trec-run, "
-        "qrels, got 'jsno'",
+        "read: format must be one of jsonl, csv, tsv, tsv-raw, parquet, arrow, lines, kaldi, "
+        "trec-run, qrels, got 'jsno'",
     ),
     "two forms": (
         {"d.jsonl": OK},

@@ -178,6 +178,10 @@ def test_labels(tmp_path):
     assert compared(*sides, "--metric", "roc_auc", "--method", "delong").endswith("p: delong\n")
     (right,) = of_json(*sides, "--metric", "accuracy", "--method", "mcnemar")
     assert right["delta"] == pytest.approx(boot[0]["delta"])
+    for metric in ("average_precision", "f1"):
+        (one,) = of_json(*sides, "--metric", metric)
+        assert one["low"] < one["delta"] < one["high"]
+    assert "scores must be probabilities" in denied(*sides, "--metric", "brier")
     assert "use method='delong' or 'bootstrap'" in (
         denied(*sides, "--metric", "roc_auc", "--method", "permutation")
     )

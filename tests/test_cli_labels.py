@@ -14,7 +14,6 @@ import pytest
 from matplotlib import image
 from sklearn import metrics as sk
 
-from assay import count_labels, count_scores, interval
 from assay.cli.label_counts import Counts, Sum
 from labels_cli_kit import N, frame, labels, of_classes
 
@@ -360,6 +359,19 @@ def test_several_classes():
     agree(labels("c.parquet", *given).values, {"accuracy": (d.y == "cat").mean()})
 
 
+def test_top_k(monkeypatch):
+    d = of_classes()
+    d["site"] = np.array(["x", "y"])[np.arange(N) % 2]
+    d.to_csv("c.csv", index=False)
+    monkeypatch.setattr("assay.readers.columns.MAX_ROWS", 64)
+    done = labels("c.csv", "--target", "y", *CLASSES, "--k", "1,2", "--by", "site", "--json")
+    columns = ["p_cat", "p_dog", "p_owl"]
+    for tags, own in (((), d), (("x",), d[d.site == "x"])):
+        for k in (1, 2):
+            expected = sk.top_k_accuracy_score(own.y, own[columns].to_numpy(), k=k)
+            agree(done.values, {f"top_{k}_accuracy": expected}, *tags)
+
+
 def test_a_class_without_rows_is_named():
     d = of_classes()
     d[d.y != "owl"].to_csv("c.csv", index=False)
@@ -539,42 +551,3 @@ def test_of_many_classes_the_worst_are_drawn(monkeypatch):
     (curves,), more = found["roc"]
     assert [curve.label for curve in curves] == [f"{i}: AUC {areas[i]:.4f}" for i in worst]
     assert more["title"].endswith("(the 8 of lowest area of 10)")
-
-
-def ends_of(done, name):
-    (score,) = [s for s in json.loads(done.out)["scores"] if s["name"] == name and not s["tags"]]
-    return score.get("low"), score.get("high")
-
-
-def test_intervals():
-    d = frame()
-    done = labels("d.csv", *BOTH, "--json")
-    for name, state in (
-        ("macro_f1", count_labels(d.y, d.yhat)), ("roc_auc", count_scores(d.y, d.p))
-    ):  # fmt: skip
-        own = interval(state, name)
-        assert ends_of(done, name) == (own.low, own.high)
-    assert ends_of(done, "ks") == (None, None)
-    told = json.loads(done.out)["interval"]
-    assert told == {
-        "methods": {"bootstrap": "bootstrap of rows, 1,000 resamples, seed 0"}, "level": 0.95
-    }  # fmt: skip
-    note = "low, high: 95 % bootstrap of rows, 1,000 resamples, seed 0"
-    assert note in labels("d.csv", *BOTH).out
-    assert note in labels("d.csv", *BOTH, "--by", "fold").out
-    none = labels("d.csv", *BOTH, "--json", "--interval", "none")
-    assert "interval" not in json.loads(none.out)
-    assert "low, high" not in labels("d.csv", *BOTH, "--interval", "none").out
-
-
-def test_areas_of_many_scores_are_by_delong(monkeypatch):
-    monkeypatch.setattr("assay.cli.intervals.MANY", 10)
-    done = labels("d.csv", "--target", "y", "--score", "p", "--json")
-    own = interval(count_scores(frame().y, frame().p), "roc_auc", method="delong")
-    assert ends_of(done, "roc_auc") == (own.low, own.high)
-    assert json.loads(done.out)["interval"]["methods"] == {"delong": "DeLong"}
-
-
-def test_weights_have_no_intervals():
-    done = labels("d.csv", *BOTH, "--weights", "w", "--json")
-    assert "interval" not in json.loads(done.out)

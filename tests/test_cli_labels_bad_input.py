@@ -156,6 +156,12 @@ BAD = {
                            "--weights goes with predictions and with one --score column"),
     "positive of classes": (None, ["--score", "p,guess", "--labels", "0,1", "--positive", "1"],
                             "--positive goes with predictions and with one --score column"),
+    "k without scores": (None, [*G, "--k", "1"],
+                         "--k goes with a --score column for each label, without --prediction"),
+    "k beyond": (None, ["--score", "p,guess", "--labels", "0,1", "--k", "1,3"],
+                 "--k must be whole numbers in 1..2, as in 1,2; got '1,3'"),
+    "k of text": (None, ["--score", "p,guess", "--labels", "0,1", "--k", "x"],
+                  "--k must be whole numbers in 1..2, as in 1,2; got 'x'"),
     "positive among labels": (None, [*G, "--labels", "0,1", "--positive", "2"],
                               "--positive must be one of --labels 0,1, got '2'"),
     "a tag": (None, [*G, "--by", "class"], "--by: scores are tagged with a 'class' of their own; "

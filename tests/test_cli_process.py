@@ -366,11 +366,13 @@ for convention in ("trec", "sklearn", "cross-modal", "sentence-transformers"):
         assay.count_rankings(columns, (columns[0], columns[1], columns[2] % 2), **options).scores()
 assay.count_rankings([[3, 1, 2]], [[1]]).scores()
 from assay.metrics.bootstrap import fill_bags, poisson_bootstrap
-from assay.metrics.item_values import ItemScores
 words = assay.count_words(["a b c"] * 70, [f"a {i} c" for i in range(70)], items=True)
 for state in (words, fill_bags(words, ["wer"]), poisson_bootstrap(words, ["wer"])):
     assay.interval(state, "wer")
-areas = ItemScores.from_items(np.arange(9), np.arange(9) % 2, np.arange(9.0))
+scored = [np.arange(9) % 2, np.arange(9.0)]
+areas = assay.count_scores(*scored, items=True)
+for more in (areas, assay.count_scores(*scored, items=True, weights=np.ones(9))):
+    assay.interval(more, "average_precision"), more.roc_auc
 for state, metric in ((words, "wer"), (areas, "roc_auc")):
     assay.interval(state, metric, cluster=range(len(state.rows)))
     for method in ("bootstrap", "permutation" if metric == "wer" else "delong"):

@@ -12,7 +12,8 @@ from assay.core.optional import EXTRAS, require
 
 
 def test_the_tree_is_as_drawn() -> None:
-    drawn = {line.strip(" │├└─").split(" ")[0] for line in errors.__doc__.splitlines()[2:8]}
+    tree = errors.__doc__.split("\n\n")[1].splitlines()
+    drawn = {line.strip(" │├└─").split(" ")[0] for line in tree}
     assert drawn == set(errors.__all__)
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), assay.AssayError)
@@ -21,6 +22,9 @@ def test_the_tree_is_as_drawn() -> None:
     assert issubclass(errors.MergeError, ValueError)
     assert issubclass(errors.StateFormatError, ValueError)
     assert issubclass(errors.MissingDependency, ImportError)
+    assert issubclass(errors.DeviceError, RuntimeError)
+    assert issubclass(errors.TrackerError, RuntimeError)
+    assert issubclass(errors.Refused, errors.TrackerError)
 
 
 def test_an_installed_package_is_imported() -> None:

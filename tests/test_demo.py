@@ -16,6 +16,7 @@ from assay.demo.classification import out_of_fold
 from cli_kit import CLIPS, RATES, assay, records, truth
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+PROBE = "A small model on the CPU, in float32 and in dynamic int8"
 COLORS = {"\x1b[33m": "S", "\x1b[31m": "D", "\x1b[36m": "I"}
 
 
@@ -39,6 +40,12 @@ def shown():
 @pytest.fixture(scope="module")
 def colored():
     return demo(FORCE_COLOR="1", TERM="xterm-256color", COLUMNS="160")
+
+
+def timeless(text):
+    """The text without what was timed, which is never the same twice."""
+    start = text.index(f"{PROBE}\n")
+    return text[:start] + text[text.index("\nNow your own:", start) :]
 
 
 def section(text, title):
@@ -154,6 +161,34 @@ def test_retrieval(shown):
     assert statement.startswith("cross-modal: recall@k is the share of queries with a relevant")
 
 
+def test_probe(shown):
+    head, *rows, note = section(shown, PROBE)
+    names = "model params MiB MiB on disk GFLOPs p50 ms items/s"
+    assert head.split() == names.split()
+    params = 768 * 3072 + 3072 + 3072 * 768 + 768
+    for row, name, low, high in zip(
+        rows, ("float32", "int8"), (18.01, 4.5), (18.02, 4.6), strict=True
+    ):
+        model, count, *numbers = row.split()
+        weight, disk, flops, median, rate = (float(x.replace(",", "")) for x in numbers)
+        assert (model, count) == (name, f"{params:,}")
+        assert low < weight < disk < high
+        assert flops == round(2 * 16 * 2 * 768 * 3072 / 1e9, 4)
+        assert median > 0 < rate
+    found = re.match(r"int8 is (.*) % smaller and (.*) times as fast \((.*) to (.*)\)", note)
+    assert float(found[1]) == pytest.approx(74.9, abs=0.1)
+    assert float(found[3]) <= float(found[2]) <= float(found[4])
+    assert re.search(r"cosine of the outputs 0\.999\d\d; batch 16, \d+ threads", note)
+
+
+def test_without_torch_the_rest_is_shown(monkeypatch, shown):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    lines = demo().splitlines()
+    at = lines.index(f"{PROBE}: left out, as torch is not installed; install it with: "
+                     "pip install 'assay[torch]'")  # fmt: skip
+    assert [*lines[:at], *lines[at + 1 :]] == timeless(shown).splitlines()
+
+
 CLASSIFIER = "A classifier over five folds: benign breast masses"
 
 
@@ -203,12 +238,12 @@ def test_without_scikit_learn_the_rest_is_shown(monkeypatch, shown):
     for name in [name for name in sys.modules if name.partition(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    lines = demo().splitlines()
+    lines = timeless(demo()).splitlines()
     line = f"{CLASSIFIER}: left out, as sklearn is not installed; install it with: "
     at = lines.index(f"{line}pip install 'assay[demo]'")
-    everything = shown.splitlines()
+    everything = timeless(shown).splitlines()
     assert lines[:at] == everything[:at]
-    assert lines[at + 1 :] == everything[everything.index("Now your own:") - 1 :]
+    assert lines[at + 1 :] == everything[everything.index("Now your own:") - 2 :]
 
 
 def test_piped_output_is_plain(shown):
@@ -218,8 +253,8 @@ def test_piped_output_is_plain(shown):
 
 
 def test_colors_say_the_same(shown, colored):
-    words = ESCAPES.sub("", colored).replace("─", "").split()
-    assert words == shown.split()
+    words = timeless(ESCAPES.sub("", colored)).replace("─", "").split()
+    assert words == timeless(shown).split()
     assert "\x1b[1m" in colored
 
 

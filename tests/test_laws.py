@@ -4,6 +4,7 @@ A new metric gets them by its row in METRICS; a new kind of input needs one stra
 """
 
 import copy
+import functools
 import inspect
 import math
 import pickle
@@ -16,9 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay import State
+from assay import State, count_document_frequency
 from assay.metrics import METRICS
-from strategies import judged_rankings, sentences, text_pairs, tokens
+from strategies import (
+    captions,
+    judged_rankings,
+    logits,
+    numbers,
+    sentences,
+    text_pairs,
+    tokens,
+)
 
 Items = list[Any]
 
@@ -26,6 +35,10 @@ TEXTS = "reference and hypothesis texts"
 RANKINGS = "rankings and relevant items"
 LABELS = "targets and predicted labels"
 SCORES = "targets and scores"
+CAPTIONS = "references and hypotheses"
+AGAINST = "references, hypotheses and document frequencies"
+VALUES = "values and weights"
+LOGITS = "logits of student and teacher, and targets"
 
 GRID = [0.0, -0.0, 0.25, 0.3, 0.30000001192092896, 0.5, 0.99, 1.0]  # many ties
 
@@ -40,7 +53,13 @@ INPUTS: dict[str, st.SearchStrategy[Items]] = {
     | st.lists(st.tuples(*[st.integers(-3, 5)] * 2), max_size=12)
     | st.lists(st.tuples(*[st.sampled_from(["a", "b c", "ß", "\ud800"])] * 2), max_size=12),
     SCORES: st.lists(st.tuples(st.integers(0, 1), st.sampled_from(GRID)), max_size=12),
+    CAPTIONS: captions(max_items=8),
+    AGAINST: captions(max_items=8),
+    VALUES: st.lists(st.tuples(numbers(), st.sampled_from([0.0, 0.1, 1.0, 2.5e-90])), max_size=12),
+    LOGITS: logits(max_items=12),
 }
+
+CAPTIONED = [(["a b c d e", "a b d"], "a b c d x"), (["d", "e f"], "d e f"), (["b b a"], "b a")]
 
 # the same, as one example with a value that is neither 0 nor 1
 EXAMPLES: dict[str, Items] = {
@@ -52,6 +71,16 @@ EXAMPLES: dict[str, Items] = {
     ],
     LABELS: [(1, 1), (1, 0), (0, 0), (0, 0), (0, 1)],
     SCORES: [(1, 0.9), (1, 0.4), (0, 0.5), (0, 0.1)],
+    CAPTIONS: CAPTIONED,
+    AGAINST: CAPTIONED,
+    VALUES: [(0.5, 1.0), (0.1, 2.0), (3.0, 0.0)],
+    LOGITS: [
+        ([2.0, 0.1, 0.3], [3.0, 0.5, -0.1], 0),
+        ([2.0, 0.1, 0.3], [3.0, 0.5, -0.1], 0),
+        ([0.1, 0.2, 0.9], [-1.0, 0.5, 0.1], 1),
+        ([0.1, 0.2, 0.9], [-1.0, 0.5, 0.1], 1),
+        ([0.1, 0.2, 0.9], [-1.0, 0.5, 0.1], 2),
+    ],
 }
 
 # options of a count function that change what its state holds
@@ -77,6 +106,12 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     LABELS: [{}, {"items": True}, {"by": True}, {"weights": True, "by": True, "items": True}],
     SCORES: [{}, {"items": True}, {"by": True}, {"weights": True, "by": True, "items": True},
              {"dtype": np.float32}, {"dtype": np.float16, "by": True}],
+    CAPTIONS: [{}, {"items": True}, {"by": True}, {"by": True, "items": True}],
+    AGAINST: [{}, {"items": True}, {"by": True}, {"by": True, "items": True}],
+    VALUES: [{}, {"items": True}, {"by": True, "name": "x", "better": None},
+             {"by": True, "items": True}],
+    LOGITS: [{}, {"items": True}, {"by": True, "temperature": 0.7, "alpha": 0.9},
+             {"by": True, "items": True}],
 }  # fmt: skip
 
 POSITIONAL = {
@@ -84,6 +119,10 @@ POSITIONAL = {
     RANKINGS: ["rankings", "relevant"],
     LABELS: ["target", "prediction"],
     SCORES: ["target", "score"],
+    CAPTIONS: ["reference", "hypothesis"],
+    AGAINST: ["reference", "hypothesis"],
+    VALUES: ["values", "weights"],
+    LOGITS: ["student_logits", "teacher_logits", "target", "temperature", "alpha"],
 }
 WEIGHTS = [1.0, 0.1, 0.0, 0.7, 2.5e-300]
 
@@ -99,15 +138,25 @@ def count_function(where: str) -> Callable[..., State]:
 
 def arguments(where: str, items: Items, ids: Sequence[int]) -> list[Any]:
     """What the count function takes: two columns, or two mappings of queries named by their id."""
-    columns = [list(column) for column in zip(*items, strict=True)] or [[], []]
+    columns = [list(column) for column in zip(*items, strict=True)] or [[]] * (
+        3 if COUNTS[where] == LOGITS else 2
+    )
     if COUNTS[where] == RANKINGS:
         return [{f"q{k}": own for k, own in zip(ids, column, strict=True)} for column in columns]
     return columns
 
 
+@functools.cache
+def given_with(where: str) -> dict[str, Any]:
+    """What a count function needs beside its items, the same for any of them."""
+    if COUNTS[where] != AGAINST:
+        return {}
+    return {"df": count_document_frequency([["a b c", "w0 w1 w0 w2"], ["w1 w2", "b"], ["é 1"]])}
+
+
 def count(where: str, items: Items, ids: Sequence[int], options: dict[str, Any]) -> State:
     """The state of some items; an item keeps its id and its group wherever it is counted."""
-    options = dict(options)
+    options = {**options, **given_with(where)}
     if options.get("items"):
         options["ids"] = np.array(ids, np.int64)
     if options.pop("by", False):
@@ -226,6 +275,7 @@ def test_inputs_are_left_as_they_were(where: str, data: Any) -> None:
     before = copy.deepcopy(columns)
     apart = ("by", "weights", "dtype")
     options = {name: value for name, value in options.items() if name not in apart}
+    options |= given_with(where)
     first = count_function(where)(*columns, **options)
     assert columns == before
     assert count_function(where)(*columns, **options).to_bytes() == first.to_bytes()
@@ -268,6 +318,6 @@ def test_count_functions_look_alike(where: str) -> None:
     parameters = inspect.signature(count_function(where)).parameters.values()
     positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert positional == POSITIONAL[COUNTS[where]]
-    assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters)[2:])
+    assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters)[len(positional) :])
     assert {"by", "ids"} <= {p.name for p in parameters}
     assert ">>>" in (count_function(where).__doc__ or "")

@@ -16,7 +16,7 @@ from assay.core.resampling import Items, RankedItems, ratio
 from assay.core.score import Score
 from assay.core.state import State
 from assay.metrics.bootstrap import BAGS, Bags, fill_bags, poisson_bootstrap
-from assay.metrics.compare import COMPARISONS, compare, holm
+from assay.metrics.compare import COMPARISONS, FEW, compare, holm
 from assay.metrics.edit_counts import EMPTY
 from assay.metrics.intervals import interval, intervals
 from assay.metrics.item_values import ItemValues
@@ -241,6 +241,30 @@ def test_all_ties_and_perfect_order_of_an_area():
             assert (found.value, found.low, found.high) == (value, value, value)
 
 
+def test_a_bootstrap_of_few_items_has_no_p():
+    rng = np.random.default_rng(0)
+    for n in (2, 9, 10):
+        a, b = values(np.zeros(n)), values(1 + rng.random(n))
+        found = compare(a, b, "v")
+        assert (found.low > 0, math.isnan(found.p_value)) == (True, n < FEW)
+        assert compare(a, a, "v").p_value == 1.0
+    groups = compare(values(np.zeros(40)), values(rng.random(40)), "v", cluster=np.arange(40) % 9)
+    assert math.isnan(groups.p_value)
+
+
+@pytest.mark.parametrize("n", [2, 5, 11])
+def test_a_permutation_of_few_items_is_exact(n):
+    a, b = np.random.default_rng(n).integers(0, 4, (2, n)) / 4
+    found = compare(values(a), values(b), "v", method="permutation")
+    expected = scipy.stats.permutation_test(
+        (a, b), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=np.inf
+    )
+    assert found.p_value == pytest.approx(min(1.0, expected.pvalue))
+    same = np.full(500, 0.5)  # items that do not differ cannot be swapped to any effect
+    more = compare(values([*a, *same]), values([*b, *same]), "v", method="permutation")
+    assert more.p_value == found.p_value
+
+
 # -- states that add -------------------------------------------------------------------------------
 
 
@@ -463,10 +487,10 @@ def refusals():
         (lambda: interval(bags, "w"), "no interval of 'w': these are of ['v']"),
         (lambda: interval(3, "wer"), "int does not tell of its items"),
         (lambda: interval(v, "v", level=95), "level must be between 0 and 1, got 95; 0.95 is"),
-        (lambda: interval(v, "v", method="t"), "method must be one of ['bootstrap', 'wilson', "
-         "'delong'], got 't'"),
+        (lambda: interval(v, "v", method="t"), "method must be one of bootstrap, wilson, "
+         "delong, got 't'"),
         (lambda: interval(v, "v", method="wilson"), "wilson: v is not a share of items"),
-        (lambda: interval(v, "v", method="delong"), "delong: v is no area under the ROC curve"),
+        (lambda: interval(v, "v", method="delong"), "delong: v is no area under one ROC curve"),
         (lambda: interval(v, "v", cluster=["a"]), "'cluster' must have 2 values, got 1"),
         (lambda: interval(poisson_bootstrap(v, ["v"]), "v", cluster=[1, 1]), "cluster needs single "
          "items; this state has sums of them only"),
@@ -490,7 +514,8 @@ def refusals():
         (lambda: assay.EditCounts.from_items("word", [1], {}), "no column 'word_hits'"),
         (lambda: wilson(3, 2), "successes must be in 0..n, got 3 of n=2"),
         (lambda: nadeau_bengio([1], [1], train=1, test=1), "must be k >= 2 folds, got 1 and 1"),
-        (lambda: nadeau_bengio([1, 2], [1, 2], train=0, test=1), "train and test must be at least"),
+        (lambda: nadeau_bengio([1, 2], [1, 2], train=0, test=1), "nadeau_bengio: train must be a "
+         "whole number of at least 1, got 0"),
     ]  # fmt: skip
 
 

@@ -73,14 +73,10 @@ WEIGHTED = count_labels([0, 1], [0, 1], weights=[1, 2])
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: interval(WEIGHTED, "accuracy"), "items with weights are not drawn again"),
+        (lambda: interval(WEIGHTED, "accuracy"), "items with weights need the items; count with"),
         (
-            lambda: interval(count_scores([0, 1], [0.1, 0.2]), "ks"),
-            "ks of scores has no interval; roc_auc has",
-        ),
-        (
-            lambda: interval(count_scores([0, 1], np.array([0.1, 0.2], "f2")), "roc_auc"),
-            "roc_auc of a histogram has no interval",
+            lambda: interval(count_scores([0, 1], [0.1, 0.2]), "ece"),
+            "no interval of 'ece': it is a distance, which the noise",
         ),
         (
             lambda: compare(

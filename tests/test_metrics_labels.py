@@ -263,7 +263,7 @@ def test_one_line_functions() -> None:
         (lambda: count_labels([0, 1], [[1], [0]]), r"give the column itself, prediction\[:, 0\]"),
         (lambda: count_labels(["a", None], ["a", "a"]), r"target\[1\] is missing; drop that row"),
         (lambda: count_labels(np.array([2**64 - 1], np.uint64), [1]), "must fit into int64"),
-        (lambda: count_labels([[1, 0]], [[1, 1]], k=1), "without items, positive and k"),
+        (lambda: count_labels([[1, 0]], [[1, 1]], k=1), "counted without positive and k"),
         (lambda: count_labels([1], [[0.2, 0.8]], k=[1.5]), "k must be whole numbers, got 1.5"),
         (lambda: count_labels([1], [1], labels=[0, 0]), "labels must differ"),
         (lambda: count_labels([1], [1], labels=[0, "a"]), "all integers or all strings"),

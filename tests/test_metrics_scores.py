@@ -1,6 +1,7 @@
 """count_scores: against scikit-learn and by hand, with ties, weights, 16 bits; bad input."""
 
 import math
+import tracemalloc
 import warnings
 from fractions import Fraction
 from typing import Any
@@ -20,11 +21,13 @@ from assay import (
     count_labels,
     count_scores,
     count_scores_binned,
+    interval,
     roc_auc,
     threshold_over_folds,
 )
 from assay.core.errors import InputError, MergeError
 from assay.metrics.thresholds import EQUAL, best_of, grid_of
+from assay.ops import sweep as ops
 
 KINDS = ("float16", "float32", "float64")
 
@@ -207,6 +210,35 @@ def test_a_constraint() -> None:
     impossible = s.best_threshold("recall", constraint={"precision": 1.1})
     assert math.isnan(impossible.threshold)
     assert math.isnan(impossible.value)
+
+
+def test_weights_of_many_slices_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    target, score = rng.integers(0, 2, 900), rng.integers(0, 200, 900) / 200
+    weights = rng.random(900)
+    whole = count_scores(target, score, weights=weights)
+    told = [whole.roc_auc, whole.average_precision, whole.ks, whole.brier, whole.ece]
+    best = whole.best_threshold("f1")
+    curve = whole.curve()
+    monkeypatch.setattr(ops, "SLICE", 37)
+    cut = count_scores(target, score, weights=weights)
+    assert len(ops.slices_of(*cut._sides)) > 5
+    assert [cut.roc_auc, cut.average_precision, cut.ks, cut.brier, cut.ece] == pytest.approx(told)
+    assert cut.best_threshold("f1").threshold == best.threshold
+    assert all(np.array_equal(a, b) for a, b in zip(cut.curve()[:3], curve[:3], strict=True))
+
+
+def test_weights_cost_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "SLICE", 1 << 12)  # what a slice costs does not grow with the input
+    n = 400_000
+    rng = np.random.default_rng(0)
+    target, score, weights = rng.integers(0, 2, n), rng.random(n), rng.random(n)
+    count_scores(target[:9], score[:9], weights=weights[:9]).total_scores()
+    tracemalloc.start()
+    count_scores(target, score, weights=weights).total_scores()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 2 * (target.nbytes + score.nbytes + weights.nbytes) + 4e6
 
 
 def test_a_threshold_is_compared_as_float64_of_the_score() -> None:
@@ -459,8 +491,7 @@ GOOD = count_scores([0, 1], [0.1, 0.2])
         (lambda: count_scores([[0, 2]], [[0.1, 0.2]]), r"target\[0\] must hold 0 and 1 only"),
         (lambda: count_scores([0, 1], [0.1, 0.2], weights=[1, -1]), r"weights\[1\] must be finite"),
         (lambda: count_scores([0, 3], [0.1, 0.2], weights=[1, 1]), "name the positive one"),
-        (lambda: count_scores([0], [[0.1, 0.9]], items=True), "counted without"),
-        (lambda: count_scores([0], [[0.1, 0.9]], positive=1), "counted without items and positive"),
+        (lambda: count_scores([0], [[0.1, 0.9]], positive=1), "counted without positive"),
         (
             lambda: count_scores([0, 2], np.array([0.1, 0.2], "f2")),
             r"target\[1\] is 2; with labels",
@@ -486,7 +517,7 @@ GOOD = count_scores([0, 1], [0.1, 0.2])
         (lambda: GOOD.best_threshold(grid="0.6:0.3:0.1"), "grid must go upwards"),
         (lambda: GOOD.best_threshold(grid="0:1:0"), "the step must be above 0"),
         (lambda: GOOD.best_threshold(grid="0:1:1e-9"), "thresholds are too many"),
-        (lambda: GOOD.calibration(bins=0), "bins must be a whole number of at least 1"),
+        (lambda: GOOD.calibration(bins=0), "bins must be a whole number in 1.."),
         (lambda: GOOD.partial_auc(0), "max_fpr must be above 0 and at most 1"),
         (lambda: best_threshold([0], [[0.1, 0.9]]), "best_threshold is of one score a row"),
     ],
@@ -520,13 +551,43 @@ def test_a_threshold_over_folds(grid: Any, seed: int) -> None:
     )  # fmt: skip
     curve = [np.mean([s.at(t)["f1"] for s in folds]) for t in tried]
     assert found["mean_curve"].value == pytest.approx(max(curve))
+    assert found["pooled"].curve[0].tolist() == [*tried]
+    assert found["pooled"].curve[1] == pytest.approx(curve)
     for choice in found.values():
+        pairs = zip(folds, choice.held_out_thresholds.tolist(), strict=True)
+        held = sum(s.at(t) for s, t in pairs)
+        assert choice.held_out_counts.matrix.tolist() == held.matrix.tolist()
         assert choice.folds == ("f0", "f1", "f2", "f3")
         values = [s.at(choice.threshold)["f1"] for s in folds]
         assert choice.value == pytest.approx(np.mean(values))
         assert choice.held_out_std == pytest.approx(np.std(choice.held_out, ddof=1))
         tags = [score.tags["threshold"] for score in choice.scores()]
         assert tags == ["tuned_on_same_data", "tuned_on_same_data", "held_out"]
+
+
+def test_a_constraint_over_folds() -> None:
+    folds = folds_of(5)
+    least = 0.7
+    found = threshold_over_folds(folds, "precision", constraint={"recall": least})
+    own = [s.best_threshold("precision", constraint={"recall": least}).threshold for s in folds]
+    assert found["per_fold"].threshold == np.mean(own)
+    pooled = found["pooled"].threshold
+    assert sum(folds).value("recall", pooled) >= least
+    mean = found["mean_curve"].threshold
+    assert np.mean([s.value("recall", mean) for s in folds]) >= least
+    tried = found["mean_curve"].curve[0]
+    meets = [t for t in tried if np.mean([s.value("recall", t) for s in folds]) >= least]
+    best = max(np.mean([s.value("precision", t) for s in folds]) for t in meets)
+    assert found["mean_curve"].value == pytest.approx(best)
+    for choice in threshold_over_folds(folds, constraint={"recall": 2}).values():
+        assert math.isnan(choice.threshold)
+        assert math.isnan(choice.value)
+        assert np.isnan(choice.held_out).all()
+        assert choice.held_out_counts.n == 0
+    for metric in ("f1", "accuracy"):
+        whole = threshold_over_folds(folds, metric)["pooled"].held_out_counts
+        found_interval = interval(whole, metric)
+        assert found_interval.low < whole[metric] < found_interval.high
 
 
 @pytest.mark.parametrize("bins", [1, 7, 10, 1000])
@@ -551,6 +612,9 @@ def test_bins_are_exact_at_their_edges(bins: int, seed: int) -> None:
     [
         (lambda: threshold_over_folds([GOOD]), "at least two are needed, got 1"),
         (lambda: threshold_over_folds([GOOD, count_scores([], [])]), "fold 1 has no items"),
+        (lambda: threshold_over_folds([GOOD, 3]), "fold 1 must be a Sweep, got int"),
+        (lambda: threshold_over_folds(GOOD), "folds must be sweeps"),
+        (lambda: threshold_over_folds([GOOD, GOOD], constraint=0.5), "constraint must be as in"),
         (lambda: count_scores_binned([0, 1], [0.5, 1.5]), r"score\[1\] must be in 0..1, got 1.5"),
         (lambda: count_scores_binned([0, 1], [0.5, np.nan]), r"score\[1\] is nan"),
         (lambda: count_scores_binned([0, 5], [0.5, 0.1]), r"target\[1\]: name the positive"),

@@ -6,46 +6,15 @@ Every case is a process of its own: a driver once opened stays open.
 import ast
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import assay
+from native_kit import build_fake, run_native
 
 if os.environ.get("ASSAY_REQUIRE_NATIVE") != "1":
     pytest.importorskip("assay._native", reason="the native extension is not built")
-
-FAKE_DRIVER = r"""
-#include <stdlib.h>
-#include <unistd.h>
-
-static int number(const char *name, int otherwise) {
-    const char *text = getenv(name);
-    return text ? atoi(text) : otherwise;
-}
-
-int cuInit(unsigned flags) {
-    int entered = number("FAKE_ENTERED", -1), leave = number("FAKE_LEAVE", -1);
-    char byte = 0;
-    if (entered >= 0 && (write(entered, &byte, 1) != 1 || read(leave, &byte, 1) != 1)) abort();
-    return (int)flags + number("FAKE_INIT", 0);
-}
-
-int cuDriverGetVersion(int *version) {
-    *version = number("FAKE_VERSION", 13020);
-    return number("FAKE_VERSION_CODE", 0);
-}
-
-#ifndef WITHOUT_DEVICE_COUNT
-int cuDeviceGetCount(int *count) {
-    *count = number("FAKE_DEVICES", 2);
-    return number("FAKE_COUNT_CODE", 0);
-}
-#endif
-"""
 
 ASK = """
 import json
@@ -56,45 +25,14 @@ print(json.dumps([driver.available, driver.reason, driver.version, driver.device
 """
 
 
-def run(program: str, **environment: object) -> str:
-    """What a fresh interpreter prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, **{name: str(value) for name, value in environment.items()}},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(program: str, library: object, **script: object) -> str:
+    """What a fresh interpreter prints; the fake driver may be none that opens."""
+    return run_native(program, library, preamble="", **script)
 
 
 def ask(library: object, **script: object) -> list[object]:
     """available, reason, version, devices, as a fresh process sees them."""
-    return json.loads(run(ASK, ASSAY_LIBCUDA_PATH=library, **script))
-
-
-@pytest.fixture(scope="session")
-def compile_driver(tmp_path_factory):
-    compiler = shutil.which(os.environ.get("CC") or "cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the fake driver with")
-
-    def build(*flags: str) -> Path:
-        folder = tmp_path_factory.mktemp("driver")
-        source, library = folder / "fake.c", folder / "libcuda.so.1"
-        source.write_text(FAKE_DRIVER)
-        command = [compiler, "-shared", "-fPIC", *flags, str(source), "-o", str(library)]
-        subprocess.run(command, check=True)
-        return library
-
-    return build
-
-
-@pytest.fixture(scope="session")
-def fake(compile_driver):
-    return compile_driver()
+    return json.loads(run(ASK, library, **script))
 
 
 def test_missing_driver_is_a_reason_not_an_error(tmp_path):
@@ -121,8 +59,8 @@ def test_file_that_is_no_library(tmp_path):
     assert str(text) in reason
 
 
-def test_driver_with_devices(fake):
-    assert ask(fake, FAKE_DEVICES=3, FAKE_VERSION=12080) == [True, "", 12080, 3]
+def test_driver_with_devices(fake_cuda):
+    assert ask(fake_cuda, FAKE_DEVICES=3, FAKE_VERSION=12080) == [True, "", 12080, 3]
 
 
 @pytest.mark.parametrize(
@@ -135,42 +73,68 @@ def test_driver_with_devices(fake):
         (12345, "unknown CUDA error"),
     ],
 )
-def test_failed_start_names_call_and_error(fake, code, name):
-    assert ask(fake, FAKE_INIT=code) == [False, f"cuInit returned {code}, {name}", 13020, 0]
+def test_failed_start_names_call_and_error(fake_cuda, code, name):
+    assert ask(fake_cuda, FAKE_INIT=code) == [False, f"cuInit returned {code}, {name}", 13020, 0]
 
 
-def test_failed_version_and_count(fake):
-    assert ask(fake, FAKE_VERSION_CODE=34)[:3] == [
+def test_failed_version_and_count(fake_cuda):
+    assert ask(fake_cuda, FAKE_VERSION_CODE=34)[:3] == [
         False,
         "cuDriverGetVersion returned 34, CUDA_ERROR_STUB_LIBRARY: "
         "the toolkit's stub was opened, not a driver",
         None,
     ]
-    available, reason, version, _ = ask(fake, FAKE_COUNT_CODE=3)
+    available, reason, version, _ = ask(fake_cuda, FAKE_COUNT_CODE=3)
     assert (available, version) == (False, 13020)
     assert reason.startswith("cuDeviceGetCount returned 3, CUDA_ERROR_NOT_INITIALIZED")
 
 
-def test_no_device(fake):
-    assert ask(fake, FAKE_DEVICES=0) == [False, "the driver sees no device", 13020, 0]
+def test_driver_that_is_too_old_is_named(fake_cuda):
+    available, reason, version, devices = ask(fake_cuda, FAKE_VERSION=10020)
+    assert (available, version, devices) == (False, 10020, 0)
+    assert reason == "the driver is too old: it is of CUDA 10.2, 11.0 is needed; update the driver"
 
 
-def test_missing_symbol_is_named(compile_driver):
-    library = compile_driver("-DWITHOUT_DEVICE_COUNT")
+@pytest.mark.parametrize("flag", ["OLD_DRIVER", "NO_PROC_ADDRESS"])
+def test_older_ways_to_find_functions(tmp_path, flag):
+    # Bare names are another ABI in the fake, as in a driver: a timer would fail with them.
+    library = build_fake(tmp_path, f"-D{flag}")
+    program = """
+timer = _native.EventTimer(0)
+ticket = timer.start(STREAM)
+fake.fake_advance(1500)
+timer.stop(ticket, STREAM)
+print(timer.read() == [(ticket, 1500)], timer.lost, fake.fake_context_depth())
+memory(5 << 20)
+sampler = _native.MemorySampler("device", 0, 1.0)
+sampler.start()
+print(sampler.stop().peak_bytes >> 20, count("cuGetProcAddress") > 0)
+"""
+    assert run_native(program, library, FAKE_VERSION=11080).split() == [
+        *("True", "0", "0", "5", str(flag == "OLD_DRIVER")),
+    ]
+
+
+def test_no_device(fake_cuda):
+    assert ask(fake_cuda, FAKE_DEVICES=0) == [False, "the driver sees no device", 13020, 0]
+
+
+def test_missing_symbol_is_named(tmp_path):
+    library = build_fake(tmp_path, "-DWITHOUT_DEVICE_COUNT")
     available, reason, version, devices = ask(library)
-    assert (available, version, devices) == (False, None, 0)
+    assert (available, version, devices) == (False, 13020, 0)
     assert reason == f"{library}: undefined symbol: cuDeviceGetCount"
 
 
-def test_repr(fake):
+def test_repr(fake_cuda):
     program = "from assay._native import cuda_driver; print(cuda_driver())"
-    assert run(program, ASSAY_LIBCUDA_PATH=fake) == "CudaDriver(version=13020, devices=2)\n"
-    assert run(program, ASSAY_LIBCUDA_PATH=fake, FAKE_DEVICES=0) == (
+    assert run(program, fake_cuda) == "CudaDriver(version=13020, devices=2)\n"
+    assert run(program, fake_cuda, FAKE_DEVICES=0) == (
         "CudaDriver(unavailable: the driver sees no device)\n"
     )
 
 
-def test_one_driver_per_process_whichever_thread_asks(fake):
+def test_one_driver_per_process_whichever_thread_asks(fake_cuda):
     program = """
 from concurrent.futures import ThreadPoolExecutor
 from assay._native import cuda_driver
@@ -179,10 +143,10 @@ with ThreadPoolExecutor(8) as pool:
     drivers = [f.result() for f in [pool.submit(cuda_driver) for _ in range(64)]]
 print(len({id(d) for d in drivers}), {d.devices for d in drivers})
 """
-    assert run(program, ASSAY_LIBCUDA_PATH=fake) == "1 {2}\n"
+    assert run(program, fake_cuda) == "1 {2}\n"
 
 
-def test_other_threads_run_while_the_driver_starts(fake):
+def test_other_threads_run_while_the_driver_starts(fake_cuda):
     # cuInit says that it was entered and waits for an answer that only another Python thread
     # can give: with the lock held this would hang.
     program = """
@@ -198,7 +162,54 @@ os.write(leave, b"x")
 starter.join()
 print(cuda_driver().devices)
 """
-    assert run(program, ASSAY_LIBCUDA_PATH=fake) == "2\n"
+    assert run(program, fake_cuda) == "2\n"
+
+
+def test_nvml_is_asked_for_the_same_device(fake_cuda):
+    program = """
+nvml = _native.nvml()
+memory(7 << 20)
+print(nvml.available, nvml.reason == "", nvml.used_bytes(1) >> 20, nvml.clock_mhz(1))
+for reasons in (0, 1, 2, 4, 8, 0x20, 0x40, 0x80, 0x100):
+    fake.fake_clocks(1200, ctypes.c_ulonglong(reasons))
+    print(nvml.throttled(0), end=" ")
+print(nvml.clock_mhz(0))
+fail("nvmlDeviceGetClockInfo", 3)
+print(nvml.clock_mhz(0))
+from assay.core.errors import DeviceError
+fail("nvmlDeviceGetMemoryInfo_v2", 15)
+for ask in (lambda: nvml.used_bytes(0), lambda: nvml.throttled(2), lambda: nvml.throttled(-1)):
+    try:
+        ask()
+    except DeviceError as error:
+        print(error)
+"""
+    assert run_native(program, fake_cuda).splitlines() == [
+        "True True 7 1980",
+        "False False False True True True True True False 1200",
+        "None",
+        "nvmlDeviceGetMemoryInfo_v2 returned 15, GPU is lost",
+        "device 2 is not among the 2 that the CUDA driver sees",
+        "device -1 is not among the 2 that the CUDA driver sees",
+    ]
+
+
+def test_nvml_that_fails_to_start_or_is_not_there(fake_cuda, tmp_path):
+    program = """
+nvml = _native.nvml()
+print(nvml.available, nvml.reason)
+try:
+    nvml.used_bytes(0)
+except RuntimeError as error:
+    print(type(error).__name__, error)
+"""
+    reason = "nvmlInit_v2 returned 15, GPU is lost"
+    assert run_native(program, fake_cuda, FAKE_NVML_INIT=15).splitlines() == [
+        f"False {reason}",
+        f"DeviceError no NVML: {reason}",
+    ]
+    missing = run_native(program, fake_cuda, ASSAY_LIBNVML_PATH=tmp_path / "none.so")
+    assert "cannot open shared object file" in missing
 
 
 def test_stub_lists_what_the_module_has():
@@ -207,7 +218,8 @@ def test_stub_lists_what_the_module_has():
     stub = ast.parse((Path(assay.__file__).parent / "_native.pyi").read_text())
 
     def names(body: list[ast.stmt]) -> set[str]:
-        return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        named = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        return {name for name in named if not name.startswith("_")}
 
     def public(thing: object) -> set[str]:
         return {name for name in dir(thing) if not name.startswith("_")}

@@ -18,7 +18,9 @@ import typer
 
 from assay.cli.compare import compare
 from assay.cli.labels import labels
+from assay.cli.probe import probe
 from assay.cli.rankings import rankings
+from assay.cli.resync import resync
 from assay.cli.shared import Json, printing
 from assay.cli.transcripts import transcripts
 from assay.core.errors import AssayError
@@ -38,6 +40,8 @@ score.command()(rankings)
 score.command()(labels)
 app.add_typer(score, name="score")
 app.command()(compare)
+app.command()(resync)
+app.command()(probe)
 
 INTERRUPTED = 130  # exit code, as a shell has it
 ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -156,9 +160,8 @@ def env(
 
 @app.command()
 def demo() -> None:
-    """Score the 240 bundled transcripts of a real speech recogniser, retrieval by them, and a
-    classifier over five folds."""
-    from assay.demo import classification, retrieval, transcripts
+    """240 real transcripts, retrieval, a classifier; a small model before and after int8."""
+    from assay.demo import classification, probe, retrieval, transcripts
     from assay.report import render
 
     console = render.console()
@@ -168,7 +171,10 @@ def demo() -> None:
         retrieval.show(console)
         console.out("")
         classification.show(console)
+        console.out("")
+        probe.show(console)
         console.out("\nNow your own:")
         console.out("assay score transcripts FILE --reference COL --hypothesis COL")
         console.out("assay score rankings --queries Q.npy --gallery G.npy --relevance QRELS")
         console.out("assay score labels FILE --target COL --score COL")
+        console.out("assay probe MODULE:FACTORY --input MODULE:EXAMPLE")

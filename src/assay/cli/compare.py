@@ -22,8 +22,8 @@ def compare(
         typer.Option(
             metavar="NAME",
             help="wer, cer, mer, wil, wip, sentence_error_rate; map, mrr, recall@10 of rankings; "
-            "accuracy, roc_auc of labels; or a column of numbers, whose mean is compared. May be "
-            "given again.",
+            "accuracy, f1, roc_auc, average_precision, brier of labels; or a column of numbers, "
+            "whose mean is compared. May be given again.",
         ),
     ],
     method: Annotated[
@@ -159,6 +159,7 @@ def _compared(
 
 
 def _print(form: str, a: str, b: str, found: Sequence[Any], tags: Sequence[dict[str, str]]) -> None:
+    from assay.metrics.compare import FEW
     from assay.report import render
 
     first = found[0]
@@ -174,11 +175,20 @@ def _print(form: str, a: str, b: str, found: Sequence[Any], tags: Sequence[dict[
     ends = f"bootstrap of {drawn}" if first.resamples else first.method
     note = f"a: {a}; b: {b}; low, high: {100 * first.level:g} % {ends}; p: {first.method}"
     note += f"; {first.resamples:,} resamples, seed {first.seed}" if first.resamples else ""
+    if first.method == "bootstrap" and any(_too_few(one) for one in found):
+        note += f"; a bootstrap of fewer than {FEW} {drawn} has no p: --method permutation is exact"
     plain = [{**one.as_dict(), "tags": tag} for one, tag in zip(found, tags, strict=True)]
     for row_of in plain:
         row_of.update({name: render.finite(value) for name, value in row_of.items()})
     table = render.Table("", heads, rows, note=note)
     print_table(form, table, {"comparisons": plain, "a": a, "b": b})
+
+
+def _too_few(one: Any) -> bool:
+    from assay.metrics.compare import FEW
+
+    number = one.n if one.clusters is None else one.clusters
+    return bool(1 < number < FEW and one.p_value != one.p_value)
 
 
 def _verdict(one: Any) -> str:

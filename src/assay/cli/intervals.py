@@ -1,17 +1,30 @@
 """Intervals beside the scores of a corpus: the option, and what is printed of them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from assay.core.errors import InputError
 
-__all__ = ["NONE", "IntervalOption", "Intervals", "drawn", "of_labels", "resamples_of"]
+__all__ = ["AT", "NONE", "IntervalOption", "Intervals", "drawn", "of_labels", "resamples_of"]
 
 DEFAULT = "bootstrap:1000"
 MANY = 200_000  # scores that are not drawn again
+GROUPS = 50  # that have intervals
+
+# of the confusion at a threshold
+AT = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "f1",
+    "precision",
+    "recall",
+    "specificity",
+    "mcc",
+)
 
 IntervalOption = Annotated[
     str,
@@ -24,11 +37,12 @@ IntervalOption = Annotated[
 
 class Intervals(NamedTuple):
     """ends: flat name of a score -> low and high. facts: what they are, for JSON; note: for under
-    a table."""
+    a table. missing: lines that say what has none."""
 
     ends: Mapping[str, tuple[float, float]]
     facts: Mapping[str, Any]
     note: str
+    missing: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What JSON says of them."""
@@ -78,37 +92,81 @@ def drawn(bags: Sequence[tuple[Any, Mapping[str, str]]], resamples: int, items: 
     return Intervals(ends, facts, note)
 
 
-def of_labels(confusion: Any, sweep: Any, resamples: int) -> Intervals:
-    """The intervals of predictions and of the area of one score; those of many scores by DeLong,
-    which costs one sort."""
-    from assay.metrics.intervals import intervals
+def of_labels(counts: Any, asked: Any, resamples: int) -> Intervals:
+    """The intervals of predictions and of scores, of all rows, of groups where they are few, and of
+    predictions at the threshold that was given. Of many scores there is that of the area alone, by
+    DeLong, which costs one sort."""
+    found = _Found(resamples, {}, {}, [])
+    for state in (counts.confusion, counts.sweep):
+        if state is not None:
+            names = found.add(state, {})
+            for key, own in [*state.groups.items()][: GROUPS + 1]:
+                if len(state.groups) <= GROUPS:
+                    found.add(own, dict(zip(asked.by, key, strict=True)), names)
+    if len(asked.scores) == 1 and asked.weights is None:
+        found.add(counts.sweep.at(asked.threshold), {"threshold": str(asked.threshold)}, AT)
+    found.missing.extend(_missing(counts, asked))
+    return found.done()
 
-    ends: dict[str, tuple[float, float]] = {}
-    methods: dict[str, str] = {}
-    for state, method in ((confusion, "bootstrap"), (sweep, _method_of(sweep))):
-        names = [s.name for s in (state.total_scores() if state is not None else ())]
-        names = [name for name in names if _has_interval(state, name)]
-        if not names:
-            continue
-        for name, found in intervals(state, names, method=method, resamples=resamples).items():
-            ends.setdefault(name, (found.low, found.high))
-            methods[method] = {
-                "bootstrap": f"bootstrap of rows, {resamples:,} resamples, seed {found.seed}",
+
+def _missing(counts: Any, asked: Any) -> list[str]:
+    """What has no interval, and why."""
+    from assay.metrics.confusion import DRAWN
+
+    said = []
+    states = [state for state in (counts.confusion, counts.sweep) if state is not None]
+    if counts.confusion is not None and not _has_interval(counts.confusion, "accuracy"):
+        labels = len(counts.confusion.classes)
+        why = f"{labels:,} labels" if labels > DRAWN else "so many weighted rows"
+        said.append(f"predictions of {why} have no intervals")
+    if len(asked.scores) > 1 and not _has_interval(counts.sweep, "roc_auc"):
+        said.append("so many scores of several classes have no intervals")
+    if len(asked.scores) == 1 and counts.sweep.n > MANY:
+        said.append(f"of more than {MANY:,} scores the area alone has an interval")
+    if any(len(state.groups) > GROUPS for state in states):
+        said.append(f"more than {GROUPS} groups have no intervals")
+    return said
+
+
+class _Found(NamedTuple):
+    """Intervals as they are found: ends by flat name, how they were made, what is missing."""
+
+    resamples: int
+    ends: dict[str, tuple[float, float]]
+    methods: dict[str, str]
+    missing: list[str]
+
+    def add(
+        self, state: Any, tags: Mapping[str, str], among: Collection[str] | None = None
+    ) -> list[str]:
+        """Those of a state, all or among some scores; which scores it has."""
+        from assay.metrics.intervals import intervals
+
+        scores = {score.name: score.tagged(**tags) for score in state.total_scores()}
+        many = hasattr(state, "ks") and state.n > MANY
+        method = "delong" if many else "bootstrap"
+        names = ["roc_auc"] if many else [*scores]
+        names = [name for name in names if among is None or name in among]
+        names = [name for name in names if name in scores and _has_interval(state, name)]
+        for name, one in intervals(state, names, method=method, resamples=self.resamples).items():
+            self.ends.setdefault(scores[name].key(), (one.low, one.high))
+            self.methods[method] = {
+                "bootstrap": f"bootstrap of rows, {self.resamples:,} resamples, seed {one.seed}",
                 "delong": "DeLong",
             }[method]
-    if not ends:
-        return NONE
-    facts = {"methods": methods, "level": 0.95}
-    return Intervals(ends, facts, f"low, high: 95 % {'; areas by '.join(methods.values())}")
+        return [*scores]
 
-
-def _method_of(sweep: Any) -> str:
-    return "delong" if sweep is not None and sweep.n > MANY else "bootstrap"
+    def done(self) -> Intervals:
+        if not self.ends:
+            return NONE._replace(missing=self.missing)
+        facts = {"methods": self.methods, "level": 0.95}
+        note = f"low, high: 95 % {'; areas by '.join(self.methods.values())}"
+        return Intervals(self.ends, facts, note, self.missing)
 
 
 def _has_interval(state: Any, name: str) -> bool:
     try:
         state.resampling(name)
-    except (InputError, AttributeError):  # several scores have none
+    except InputError:
         return False
     return True

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from assay.cli.label_rows import renumbered
 from assay.core.errors import DataError, InputError, MergeError
 
 __all__ = ["Asked", "Counts", "Sum", "count_rows", "finished", "merge_error"]
@@ -31,12 +32,19 @@ class Asked(NamedTuple):
     positive: str | None
     threshold: float
     items: bool
+    intervals: bool
+    k: tuple[int, ...] = ()
 
     @property
     def columns(self) -> list[str]:
         """Their names, in the order that count_rows wants them."""
         one = (self.prediction, *self.scores, self.weights)
         return [self.target, *(name for name in one if name is not None), *self.by]
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether intervals need single rows: of weighted predictions, and of several scores."""
+        return self.intervals and (self.weights is not None or len(self.scores) > 1)
 
     def is_positive(self, label: str) -> bool:
         """Whether a high score speaks for this label of the target."""
@@ -109,22 +117,28 @@ def count_rows(rows: Any, asked: Asked) -> tuple[Any, Counts]:
         if column.type.num_fields:
             raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
     options: dict[str, Any] = {"weights": weights, "by": by or None}
+    kept = asked.needs_rows
 
-    positive, sweep, confusion = None, None, None
+    positive, sweep, confusion, hits = None, None, None, None
     if len(scores) == 1:
         positive = _positives(names, target, asked)
         sweep = count_scores(positive, scores[0], **options)
     elif scores:
         matrix = np.column_stack(scores)
-        sweep = count_scores(target, matrix, by=options["by"])
+        sweep = count_scores(target, matrix, by=options["by"], items=kept)
         if prediction is None:  # the label of the highest score, the first of equals
             predicted, prediction = names, matrix.argmax(axis=1)
             raw["prediction"] = _texts(predicted, prediction)
+            if asked.k:
+                hits = count_labels(target, matrix, k=asked.k, by=options["by"])
     if prediction is not None:
         both = [*dict.fromkeys([*names, *predicted])]
         target = _places(names, both)[target]
         prediction = _places(predicted, both)[prediction]
-        confusion = _renamed(count_labels(target, prediction, **options), dict(enumerate(both)))
+        options["items"] = kept and weights is not None
+        found = count_labels(target, prediction, **options)
+        found = found if hits is None else _with_hits(found, hits)
+        confusion = _renamed(found, dict(enumerate(both)))
         names = both
     seen = Counter(
         dict(zip(names, np.bincount(target, minlength=len(names)).tolist(), strict=True))
@@ -143,6 +157,12 @@ def count_rows(rows: Any, asked: Asked) -> tuple[Any, Counts]:
     if weights is not None:
         values["weight"] = weights
     return (values, np.arange(rows.num_rows), rows.num_rows), counts
+
+
+def _with_hits(confusion: Any, hits: Any) -> Any:
+    """The same with how often the label is among the k of highest score."""
+    groups = {key: replace(own, top=hits.groups[key].top) for key, own in confusion.groups.items()}
+    return replace(confusion, top=hits.top, groups=groups)
 
 
 def _labels(column: Any, name: str, asked: Asked) -> tuple[list[str], Any]:
@@ -216,7 +236,8 @@ def _renamed(confusion: Any, name: Mapping[Any, Any]) -> Any:
     for (target, prediction, limb), part in confusion.weights.items():
         limbs[name[target], name[prediction], limb] += part
     groups = {key: _renamed(state, name) for key, state in confusion.groups.items()}
-    return replace(confusion, cells=dict(cells), weights=dict(limbs), groups=groups)
+    known = {"cells": dict(cells), "weights": dict(limbs), "groups": groups}
+    return replace(confusion, rows=renumbered(confusion.rows, name), **known)
 
 
 # -- all rows --------------------------------------------------------------------------------------

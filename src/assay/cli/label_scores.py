@@ -4,27 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from assay.cli.intervals import Intervals
+from assay.cli.intervals import AT, Intervals
 from assay.cli.label_counts import Asked, Counts
 
-__all__ = ["AT", "Tuning", "notes", "scores_of", "tables_of"]
-
-# of the confusion at a threshold
-AT = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "f1",
-    "precision",
-    "recall",
-    "specificity",
-    "mcc",
-)
+__all__ = ["Tuning", "notes", "scores_of", "tables_of"]
 
 TUNED = "tuned_on_same_data"  # the tag `threshold` of what was chosen on the rows it is measured on
 CLASSES = 40  # rows of the table of classes
 SQUARE = 10  # labels of a table of targets by predictions
 GRID = 25  # thresholds of a table of them
+
+# whose intervals are shown of groups
+OF_GROUPS = ("accuracy", "macro_f1", "f1", "roc_auc", "average_precision", "brier")
 
 PREDICTED = {
     "accuracy": "accuracy", "balanced_accuracy": "balanced", "macro_f1": "macro F1", "f1": "F1",
@@ -121,14 +112,16 @@ def tables_of(
             shown = [s for s in plain if s.name in there]
             tables.append(render.score_list(shown, title, intervals=found.ends))
     if grouped:
-        tables += found.beside([s for s in plain if s.key() in found.ends])
+        tables += found.beside([s for s in plain if not s.tags or s.name in OF_GROUPS])
     elif found.note and tables:
         tables[-1] = replace(tables[-1], note=found.note)
     if len(asked.scores) == 1:
         tables += _thresholds(scores, asked, tuning, counts.sweep)
     elif asked.scores:
         tables.append(_areas(scores, asked))
-    said = notes(counts, asked)
+    given = [s for s in scores if s.tags == {"threshold": str(asked.threshold)} and s.name in HEADS]
+    tables += [replace(table, note="") for table in found.beside(given)]
+    said = [*notes(counts, asked), *found.missing]
     if said and tables:
         tables[-1] = replace(tables[-1], note="; ".join(filter(None, [tables[-1].note, *said])))
     return tables

@@ -10,6 +10,7 @@ import typer
 
 from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, of_labels, resamples_of
 from assay.cli.label_counts import Asked, Counts, Sum, count_rows, finished, merge_error
+from assay.cli.label_rows import numbered
 from assay.cli.label_scores import Tuning, notes, scores_of, tables_of
 from assay.cli.progress import progress
 from assay.cli.shared import (
@@ -94,8 +95,19 @@ def labels(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="File format, where the name does not say: jsonl, csv, tsv, tsv-raw, parquet.",
+            help="File format, where the name does not say: jsonl, csv, tsv, tsv-raw, parquet, "
+            "arrow.",
             rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    k: Annotated[
+        str | None,
+        typer.Option(
+            "--k",
+            metavar="K,K",
+            help="With a --score column for each label: how often the true label is among the K "
+            "of highest score.",
+            rich_help_panel=SCORES,
         ),
     ] = None,
     threshold: Annotated[
@@ -151,7 +163,10 @@ def labels(
 
     form = form_of(json, csv, markdown)
     resamples = resamples_of(interval)
-    asked = _asked(target, prediction, score, labels, positive, weights, by, threshold, per_item)
+    asked = _asked(
+        target, prediction, score, labels, positive, weights, by, threshold, per_item, resamples
+    )
+    asked = asked._replace(k=_cuts(k, asked))
     tuning = _tuning(asked, {"--threshold": threshold, "--threshold-grid": threshold_grid,
                              "--metric": metric, "--plots": plots})  # fmt: skip
     source = read(paths[0] if len(paths) == 1 else paths, (), asked.columns, format=format)
@@ -166,7 +181,7 @@ def labels(
     found = NONE
     if resamples:
         with status("drawing rows again"):
-            found = of_labels(counts.confusion, counts.sweep, resamples)
+            found = of_labels(counts, asked, resamples)
     _print(counts, scores, asked, tuning, form, found)
 
 
@@ -176,7 +191,7 @@ def labels(
 def _asked(
     target: str, prediction: str | None, score: Sequence[str] | None, labels: str | None,
     positive: str | None, weights: str | None, by: Sequence[str] | None, threshold: float | None,
-    per_item: str | None,
+    per_item: str | None, resamples: int,
 ) -> Asked:  # fmt: skip
     """The columns that the options name; an InputError where they do not go together."""
     scores = tuple(_names("--score", ",".join(score))) if score else ()
@@ -210,8 +225,24 @@ def _asked(
         )
     given = 0.5 if threshold is None else threshold
     return Asked(
-        target, prediction, scores, weights, groups, declared, positive, given, bool(per_item)
-    )
+        target, prediction, scores, weights, groups, declared, positive, given, bool(per_item),
+        bool(resamples),
+    )  # fmt: skip
+
+
+def _cuts(text: str | None, asked: Asked) -> tuple[int, ...]:
+    """The cut-offs of --k."""
+    if text is None:
+        return ()
+    if len(asked.scores) < 2 or asked.prediction is not None:
+        raise InputError("--k goes with a --score column for each label, without --prediction")
+    most = len(asked.scores)
+    cuts = [
+        int(part) if re.fullmatch(r"[0-9]{1,9}", part.strip()) else 0 for part in text.split(",")
+    ]
+    if any(not 1 <= cut <= most for cut in cuts):
+        raise InputError(f"--k must be whole numbers in 1..{most}, as in 1,{most}; got {text!r}")
+    return tuple(dict.fromkeys(cuts))
 
 
 def _names(option: str, text: str) -> list[str]:
@@ -295,16 +326,17 @@ def _score(
 def _add_up(source: Any, asked: Asked, items: Any) -> Counts | None:
     from assay.run.shards import scan
 
-    total = Sum()
+    total, first = Sum(), 0
     with progress(source, "rows") as advance:
         for counted in scan(source, partial(count_rows, asked=asked)):
             written, counts = counted.result
             if items is not None:
                 items.write(*written)
             try:
-                total.add(counts)
+                total.add(numbered(counts, first))
             except MergeError as error:
                 raise merge_error(error, asked, source) from None
+            first += counts.seen.total()
             advance(counted, counts.seen.total())
         return total.total()
 
@@ -323,7 +355,7 @@ def _print(
             curve = counts.sweep.best_threshold(tuning.metric, grid=tuning.grid).curve
             sides = ([*map(finite, side.tolist())] for side in curve)
             more["grid"] = dict(zip(("threshold", tuning.metric), sides, strict=True))
-        if said := notes(counts, asked):
+        if said := [*notes(counts, asked), *found.missing]:
             more["notes"] = said
     tables = tables_of(counts, scores, asked, tuning, found)
     print_scores(form, scores, tables, found.ends, **more, **found.as_json())

@@ -1,11 +1,11 @@
-"""A bar on standard error while a source is read."""
+"""Bars on standard error: while a source is read, and of steps that have names."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["progress"]
+__all__ = ["progress", "steps"]
 
 
 @contextmanager
@@ -46,3 +46,27 @@ def progress(source: Any, things: str) -> Iterator[Callable[[Any, int], None]]:
             bar.update(task, advance=fresh, rows=done, rate=rate)
 
         yield advance
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Callable[[str], None]]:
+    """Say what begins, one step of `total`; silent where standard error is no terminal."""
+    if not getattr(sys.stderr, "isatty", bool)():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total, completed=-1)
+
+        def begin(text: str) -> None:
+            bar.update(task, advance=1, description=text)
+
+        yield begin

@@ -5,7 +5,11 @@
     │   └── DataError                    a file does: names the file, the line or row, the fix
     ├── MergeError (ValueError)          two states that cannot be added: names the field
     ├── StateFormatError (ValueError)    bytes that are not a whole state of this version
-    └── MissingDependency (ImportError)  an extra is not installed: ends with the install line
+    ├── SyncError (RuntimeError)         processes that do not agree, or one that is missing
+    ├── TrackerError (RuntimeError)      a tracker that does not take what a run told it
+    │   └── Refused                      … and never will: to try again does not help
+    ├── MissingDependency (ImportError)  an extra is not installed: ends with the install line
+    └── DeviceError (RuntimeError)       a driver or device fails: names the call and its code
 
 A command line ends with exit code 2 and the message for any of them; anything else is a bug and
 shows its traceback.
@@ -14,10 +18,14 @@ shows its traceback.
 __all__ = [
     "AssayError",
     "DataError",
+    "DeviceError",
     "InputError",
     "MergeError",
     "MissingDependency",
+    "Refused",
     "StateFormatError",
+    "SyncError",
+    "TrackerError",
 ]
 
 
@@ -49,5 +57,21 @@ class StateFormatError(AssayError, ValueError):
     """Bytes that are not a whole state this version can read."""
 
 
+class SyncError(AssayError, RuntimeError):
+    """Processes that do not agree on what they sync, or one that is missing; names the ranks."""
+
+
 class MissingDependency(AssayError, ImportError):
     """A package of an extra that is not installed."""
+
+
+class DeviceError(AssayError, RuntimeError):
+    """A driver that cannot be used, or a call of it that failed."""
+
+
+class TrackerError(AssayError, RuntimeError):
+    """A tracker that did not take what a run told it."""
+
+
+class Refused(TrackerError):
+    """A tracker was reached and will never take this: to try again does not help."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import MergeError
+from assay.core.waiting import plus_waiting
 
 __all__ = ["RULES", "Rule", "joined", "key_text", "parts_of"]
 
@@ -21,13 +22,17 @@ class Rule(NamedTuple):
 
 
 def _merge_summed(mine: Any, theirs: Any) -> Any:
+    if (waiting := plus_waiting(mine, theirs, _merge_summed)) is not None:
+        return waiting
     shapes = [np.shape(value) for value in (mine, theirs)]
     if all(shapes) and shapes[0] != shapes[1]:
         raise MergeError(f"differs in shape: {shapes[0]} and {shapes[1]}")
     return mine + theirs
 
 
-def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> dict[Any, int]:
+def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> Mapping[Any, int]:
+    if (waiting := plus_waiting(mine, theirs, _merge_keyed)) is not None:
+        return waiting  # type: ignore[no-any-return]
     merged = dict(mine)
     for key, count in theirs.items():
         merged[key] = merged.get(key, 0) + count
@@ -80,7 +85,9 @@ def parts_of(values: Any) -> tuple[npt.NDArray[Any], ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
-def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[Any, Any]:
+def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    if (waiting := plus_waiting(mine, theirs, _merge_pooled)) is not None:
+        return waiting  # type: ignore[no-any-return]
     # Arrays are not copied: a loop that adds its batches would copy all of them each time.
     merged = dict(mine)
     for key, values in theirs.items():
@@ -151,6 +158,21 @@ def _unpack_keyed(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) ->
     return dict(zip(keys, arrays[f"{name}.counts"].tolist(), strict=True))
 
 
+def _merge_tabled(mine: Any, theirs: Any) -> Any:
+    if mine is None or theirs is None:
+        return theirs if mine is None else mine
+    return mine + theirs
+
+
+def _pack_tabled(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
+    return {f"{name}.{k}": a for k, a in (value.to_arrays() if value is not None else {}).items()}
+
+
+def _unpack_tabled(name: str, arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> Any:
+    own = {k.removeprefix(f"{name}."): a for k, a in arrays.items() if k.startswith(f"{name}.")}
+    return metadata["load"](own) if own else None
+
+
 def _pack_grouped(name: str, value: Mapping[Any, Any]) -> dict[str, npt.NDArray[Any]]:
     keys = sorted(value, key=key_text)
     states = {
@@ -213,4 +235,5 @@ RULES: dict[str, Rule] = {
     "fixed": Rule(_merge_fixed, _pack_fixed, _unpack_fixed),
     "pooled": Rule(_merge_pooled, _pack_pooled, _unpack_pooled),
     "grouped": Rule(_merge_grouped, _pack_grouped, _unpack_grouped),
+    "tabled": Rule(_merge_tabled, _pack_tabled, _unpack_tabled),
 }

@@ -20,6 +20,7 @@ EXTRAS = {
     "fsspec": "remote",
     "jiwer": "text",
     "rapidfuzz": "text",
+    "regex": "text",
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from assay.core.errors import InputError
 
-__all__ = ["Better", "Score", "flatten", "provenance"]
+__all__ = ["Better", "Score", "flat_key", "flatten", "provenance"]
 
 Better = Literal["higher", "lower"] | None
 
@@ -56,8 +56,7 @@ class Score:
         >>> Score("recall@10", 0.5, "fraction", "higher", 8, {"direction": "audio_to_text"}).key()
         'audio_to_text/recall_at_10'
         """
-        parts = [_clean(_tag(k, self.tags[k])) for k in sorted(self.tags, key=_tag_order)]
-        return prefix + "/".join([*parts, _clean(self.name.replace("@", "_at_"))])
+        return prefix + flat_key(self.name, self.tags)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -87,6 +86,20 @@ def flatten(scores: Iterable[Score], prefix: str = "") -> dict[str, float]:
             raise InputError(f"flatten: two scores are named {key!r}; tell them apart by a tag")
         flat[key] = score.value
     return flat
+
+
+def flat_key(name: str, tags: Mapping[str, str]) -> str:
+    """A name and its tags as one key: {tags in fixed order}/{name}. A slash in the name stays.
+
+    >>> flat_key("macro_f1±", {"fold": "2", "split": "val"})
+    'val/fold_2/macro_f1_std'
+    """
+    written = name.replace("@", "_at_").replace("±", "_std")
+    parts = [_tag(k, tags[k]) for k in sorted(tags, key=_tag_order)]
+    # MLflow takes keys for paths, and refuses those that are not in their shortest form.
+    return "/".join(
+        "_" if part in ("", ".", "..") else _clean(part) for part in [*parts, *written.split("/")]
+    )
 
 
 @functools.cache

@@ -10,6 +10,7 @@ A state is a frozen dataclass whose fields say how they merge:
     pooled    union of keys, concatenate   {}        values of items that need no id, as scores
     fixed     must be equal                None      the definition: unit, tokeniser, policy
     grouped   union of keys, states add    {}        the same state per group of a `by=` column
+    tabled    its own +                    None      a table too large for a mapping: n-grams
 
 Merging is associative and commutative, `zero()` is neutral, and every digit is the same under any
 partition: counts are integers, and lists are put in order of item id before they are read.
@@ -17,7 +18,7 @@ partition: counts are integers, and lists are put in order of item id before the
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from assay.core.field_kinds import RULES, key_text
 from assay.core.score import Score, flatten
 
 __all__ = ["State", "fixed", "grouped", "keyed", "listed", "peak", "pooled", "summed"]
+__all__ += ["tabled"]
 
 
 def summed() -> Any:
@@ -51,8 +53,9 @@ def listed(*columns: str) -> Any:
 
     All rows of an item stand in one state: states with an item in common do not add.
     """
+    none = np.zeros((0, len(columns)), np.int64)  # one for all states: nothing in it can change
     return dataclasses.field(
-        default_factory=lambda: np.zeros((0, len(columns)), np.int64),
+        default_factory=lambda: none,
         metadata={"kind": "listed", "columns": columns},
     )
 
@@ -72,6 +75,11 @@ def fixed() -> Any:
 def grouped() -> Any:
     """The same state for each value of the `by=` columns, keyed by the tuple of their values."""
     return dataclasses.field(default_factory=dict, metadata={"kind": "grouped"})
+
+
+def tabled(load: Callable[[Mapping[str, npt.NDArray[Any]]], Any]) -> Any:
+    """A table with `+` and to_arrays(); equal ones give equal arrays. load: of those the table."""
+    return dataclasses.field(default=None, metadata={"kind": "tabled", "load": load})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -202,12 +210,18 @@ class State:
     def from_bytes(cls, data: bytes) -> Self:
         """Read what to_bytes() wrote. Damaged, truncated or newer bytes are a StateFormatError."""
         kind, schema, arrays = state_bytes.parse(bytes(memoryview(data)))
-        state_type = State._kinds.get(kind)
-        if state_type is None or not issubclass(state_type, cls):
-            raise StateFormatError(f"{cls.__name__}.from_bytes: these bytes hold a {kind!r}")
+        state_type = cls.named(kind)
         if schema != state_type.schema():
             raise StateFormatError(f"{kind}: written with other fields: {schema}")
         return state_type.from_arrays(arrays)
+
+    @classmethod
+    def named(cls, kind: str) -> type[Self]:
+        """The state type of that name, this one or one below it."""
+        found = State._kinds.get(kind)
+        if found is None or not issubclass(found, cls):
+            raise StateFormatError(f"{cls.__name__}.from_bytes: these bytes hold a {kind!r}")
+        return found
 
     def _of_kind(self, kind: str) -> list[Any]:
         return [

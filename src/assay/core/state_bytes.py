@@ -6,6 +6,7 @@ the arrays, a checksum of all that
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -65,8 +66,7 @@ def parse(data: bytes) -> tuple[str, Schema, dict[str, npt.NDArray[Any]]]:
         for name, dtype, shape in header["arrays"]:
             if dtype not in _DTYPES:
                 raise StateFormatError(f"state holds an array of type {dtype!r}")
-            count = int(np.prod(shape, dtype=np.int64))
-            array = np.frombuffer(body, dtype, count, position)
+            array = np.frombuffer(body, dtype, math.prod(shape), position)
             arrays[name] = array.reshape(shape)
             position += array.nbytes
         schema = tuple((str(name), str(kind)) for name, kind in header["schema"])

@@ -39,6 +39,21 @@ _SCORED = "targets and scores"
 _SKLEARN = "scikit-learn 1.9"
 _RIJSBERGEN = "van Rijsbergen 1979"
 
+_CAPTIONED = "references and hypotheses"
+_AGAINST = "references, hypotheses and document frequencies"
+_BLEU = "Papineni et al., ACL 2002"
+_CHRF = "Popović, WMT 2015"
+_CIDER = "Vedantam, Zitnick and Parikh, CVPR 2015"
+_ROUGE = "Lin, ACL workshop 2004"
+_SACREBLEU = "sacrebleu 2.6; variants of BLEU also pycocoevalcap 1.2 and nltk 3.10"
+_COCO = "pycocoevalcap 1.2"
+
+_MEAN = "assay.metrics.mean:count_mean"
+_VALUES = "values and weights"
+_DISTIL = "assay.metrics.distillation:count_distillation"
+_LOGITS = "logits of student and teacher, and targets"
+_HINTON = "Hinton, Vinyals and Dean 2015"
+
 METRICS: dict[str, Metric] = {
     "wer": Metric(_WORDS, "fraction", "lower", _TEXT, _LEVENSHTEIN, _JIWER),
     "mer": Metric(_WORDS, "fraction", "lower", _TEXT, _MORRIS, _JIWER),
@@ -87,4 +102,24 @@ METRICS: dict[str, Metric] = {
     "log_loss": Metric(_SCORES, "nats", "lower", _SCORED, "Good 1952", _SKLEARN),
     "ece": Metric(_SCORES, "fraction", "lower", _SCORED, "Guo et al., ICML 2017", "torchmetrics"),
     "mce": Metric(_SCORES, "fraction", "lower", _SCORED, "Guo et al., ICML 2017", "torchmetrics"),
+    "bleu": Metric(
+        "assay.metrics.bleu:count_bleu", "points", "higher", _CAPTIONED, _BLEU, _SACREBLEU
+    ),
+    "chrf": Metric(
+        "assay.metrics.chrf:count_chrf", "points", "higher", _CAPTIONED, _CHRF, "sacrebleu 2.6"
+    ),
+    "rouge_l": Metric(
+        "assay.metrics.rouge:count_rouge_l", "fraction", "higher", _CAPTIONED, _ROUGE, _COCO
+    ),
+    "cider": Metric("assay.metrics.cider:count_cider", "points", "higher", _AGAINST, _CIDER, _COCO),
+    "loss": Metric(_MEAN, "value", "lower", _VALUES, "sum over sum of weights", "math.fsum"),
+    "soft_loss": Metric(_DISTIL, "nats", "lower", _LOGITS, _HINTON, "torch.nn.functional"),
+    "hard_loss": Metric(_DISTIL, "nats", "lower", _LOGITS, "cross-entropy", "torch.nn.functional"),
+    "total_loss": Metric(_DISTIL, "nats", "lower", _LOGITS, _HINTON, "torch.nn.functional"),
+    "student_accuracy": Metric(_DISTIL, "fraction", "higher", _LOGITS, "share of items", _SKLEARN),
+    "teacher_accuracy": Metric(_DISTIL, "fraction", "higher", _LOGITS, "share of items", _SKLEARN),
+    "accuracy_gap": Metric(_DISTIL, "fraction", "lower", _LOGITS, "teacher - student", _SKLEARN),
+    "student_macro_f1": Metric(_DISTIL, "fraction", "higher", _LOGITS, _RIJSBERGEN, _SKLEARN),
+    "teacher_macro_f1": Metric(_DISTIL, "fraction", "higher", _LOGITS, _RIJSBERGEN, _SKLEARN),
+    "macro_f1_gap": Metric(_DISTIL, "fraction", "lower", _LOGITS, "teacher - student", _SKLEARN),
 }

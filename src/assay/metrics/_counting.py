@@ -1,4 +1,4 @@
-"""What count_labels and count_scores share: weights, exact sums by key, groups."""
+"""What count_labels and count_scores share: labels, weights, exact sums by key, groups."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import whole
 from assay.core.errors import InputError
-from assay.ops.columns import as_array
+from assay.ops.columns import as_array, refuse_missing
 from assay.ops.exact import add_limbs
 from assay.ops.groups import group_codes
+from assay.ops.labels import distinct, kind_of
 
-__all__ = ["by_groups", "checked_weights", "item_ids", "keyed_limbs", "label_of", "labels_of"]
-__all__ += ["one_column", "refuse_scores", "same_kind"]
+__all__ = ["by_groups", "checked_weights", "cuts_of", "declared_of", "float_column", "has_items"]
+__all__ += ["item_ids", "keyed_limbs", "label_of", "labels_of", "one_column", "positives_of"]
+__all__ += ["refuse_others", "refuse_scores", "refuse_sums", "row_weights", "same_kind"]
 
 Array = npt.NDArray[Any]
 
@@ -27,13 +30,20 @@ def checked_weights(weights: Any, n: int, *, negative: bool = True) -> Array | N
     array = as_array(weights, "weights")
     if array.ndim != 1 or array.dtype.kind not in "fiub":
         raise InputError(f"weights must be {n} numbers, got {array.dtype} of shape {array.shape}")
-    array = array.astype(np.float64)
+    array = array.astype(np.float64, copy=False)
     bad: Array = ~np.isfinite(array) if negative else ~((array >= 0) & np.isfinite(array))
     if bad.any():
         row = int(np.argmax(bad))
         rule = "finite" if negative else "finite and at least 0"
         raise InputError(f"weights[{row}] must be {rule}, got {array[row]}")
     return array
+
+
+def refuse_sums(sums: Array) -> None:
+    """An InputError where sums of weights are too large for a float64."""
+    with np.errstate(over="ignore"):
+        if np.isinf(np.abs(sums).sum()):
+            raise InputError("weights: their sum is beyond float64; divide all of them alike")
 
 
 def item_ids(items: bool, ids: Any, n: int) -> Array | None:
@@ -50,6 +60,42 @@ def item_ids(items: bool, ids: Any, n: int) -> Array | None:
     return array.astype(np.int64)
 
 
+def row_weights(ids: Array, weights: Array | None) -> Array:
+    """Rows (id, weight as float64 bits), none where items have no weights."""
+    if weights is None:
+        return np.zeros((0, 2), np.int64)
+    return np.stack([ids, weights.view(np.int64)], axis=1)
+
+
+def has_items(state: Any, rows: int) -> bool:
+    """Whether rows of single items were kept; an InputError where of some items only."""
+    if "items" not in (state.detail or ()):
+        return False
+    if rows < state.n:
+        raise InputError(
+            f"items were kept of {rows:,} of {state.n:,} only; count all batches with items=True"
+        )
+    return True
+
+
+def float_column(rows: Array) -> Array:
+    """The last column of listed rows, float64 bits, in order of id."""
+    ordered = rows[np.argsort(rows[:, 0], kind="stable"), -1]
+    return np.ascontiguousarray(ordered).view(np.float64)
+
+
+def cuts_of(k: Any) -> tuple[int, ...]:
+    """Cut-offs of top-k accuracy: one, or several."""
+    if isinstance(k, tuple) and not k:  # the usual case, in a loop of small batches
+        return ()
+    several = isinstance(k, Iterable) and not isinstance(k, (str, bytes)) and np.ndim(k) > 0  # type: ignore[arg-type]
+    cuts = tuple(k) if several else (k,)
+    for cut in cuts:
+        if isinstance(cut, (bool, np.bool_)) or not hasattr(cut, "__index__") or np.ndim(cut):
+            raise InputError(f"k must be whole numbers, got {cut!r}")
+    return tuple(int(cut) for cut in cuts)
+
+
 def label_of(label: Any) -> Any:
     """A label as a Python int or str, None as it is."""
     label = label.item() if isinstance(label, np.generic) else label
@@ -61,7 +107,11 @@ def label_of(label: Any) -> Any:
 
 def labels_of(labels: Any) -> list[Any]:
     """Labels that are declared, different."""
-    if isinstance(labels, str) or not isinstance(labels, Iterable):
+    if (
+        isinstance(labels, str)
+        or not isinstance(labels, Iterable)
+        or getattr(labels, "ndim", 1) != 1
+    ):
         raise InputError(f"labels must be several, got {labels!r}")
     found = [label_of(label) for label in labels]
     if len({*found}) < len(found):
@@ -71,10 +121,50 @@ def labels_of(labels: Any) -> list[Any]:
     return found
 
 
+def declared_of(labels: Any, num_classes: Any) -> Sequence[Any] | None:
+    """Labels that are declared one way or the other, or None."""
+    if num_classes is None:
+        return None if labels is None else labels_of(labels)
+    if labels is not None:
+        raise InputError("labels: give labels= or num_classes=, not both")
+    return range(whole(num_classes, "num_classes"))
+
+
 def same_kind(positive: Any, labels: Sequence[Any]) -> None:
     """The positive label is a string if labels are."""
     if positive is not None and labels and isinstance(positive, str) != isinstance(labels[0], str):
         raise InputError(f"positive: {positive!r} is of another type than the label {labels[0]!r}")
+
+
+def positives_of(target: Array, positive: Any) -> tuple[Array, Any]:
+    """1 for items of the positive label and 0 for others; what it is called."""
+    refuse_missing(target, "target")
+    if target.dtype == object and kind_of(target, "target") == "integers":
+        target = target.astype(np.int64)
+    if positive is not None:
+        same_kind(positive, distinct(target[:1], what=("target",)))
+        return np.asarray(target == positive), positive
+    if target.dtype == np.bool_:
+        return target, 1
+    if target.dtype.kind in "iu":
+        signs = target.size and target.min() == -1 and ((target == 1) | (target == -1)).all()
+        return target == 1 if signs else target, 1
+    if target.dtype.kind == "f" and np.isin(target, (0, 1)).all():
+        return target.astype(np.int64), 1
+    if not target.size:
+        return np.zeros(0, np.int64), 1
+    raise InputError(f"name the positive label with positive=; labels are {target.dtype}")
+
+
+def refuse_others(own: Array) -> None:
+    """An InputError with the first label that is neither 0 nor 1."""
+    others = (own != 0) & (own != 1)
+    if others.any():
+        row = int(np.argmax(others))
+        raise InputError(
+            f"target[{row}] is {own[row].item()!r}; with labels other than 0 and 1, or -1 and "
+            "1, name the positive one with positive="
+        )
 
 
 def one_column(what: str, column: Array) -> None:
@@ -116,6 +206,10 @@ def by_groups(
     """The state of all items, with that of each group of the `by` columns."""
     if not isinstance(by, Mapping):
         raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+    kept = {} if ids is None else {"items": True, "ids": ids}
+    total = count(*columns, weights=weights, **kept, **options)
+    if not by:
+        return total
     keys, codes = group_codes(by, n)
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes, minlength=len(keys))
@@ -124,8 +218,6 @@ def by_groups(
     for key, start, end in zip(keys, ends - sizes, ends, strict=True):
         rows = order[start:end]
         own = None if weights is None else weights[rows]
-        kept = {} if ids is None else {"items": True, "ids": ids[rows]}
-        groups[key] = count(*(column[rows] for column in columns), weights=own, **kept, **options)
-    kept = {} if ids is None else {"items": True, "ids": ids}
-    whole = count(*columns, weights=weights, **kept, **options)
-    return replace(whole, groups=groups, by=tuple(by))
+        some = {} if ids is None else {"items": True, "ids": ids[rows]}
+        groups[key] = count(*(column[rows] for column in columns), weights=own, **some, **options)
+    return replace(total, groups=groups, by=tuple(by))

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.resampling import Items, RankedItems, Replicates, Resampled
+from assay.metrics.significance import check_level
 from assay.ops import resample
 from assay.ops.groups import group_codes
 
@@ -45,9 +47,23 @@ def replicates(
         if isinstance(items, Replicates):
             values[name] = value_of(name, items.totals)
         elif isinstance(items, RankedItems):
-            ranked = resample.rank(items.positive, items.score, asked.cluster)
-            values[name] = resample.aucs(ranked, asked.resamples, asked.seed)
+            values[name] = _of_order(items, asked)
     return {name: values[name] for name in given}
+
+
+def _of_order(items: RankedItems, asked: Asked) -> Floats:
+    """The mean over columns, each under the same weights."""
+    columns = [np.atleast_2d(side.T) for side in (items.positive, items.score)]
+    total: Any = 0
+    for positive, score in zip(*columns, strict=True):
+        if items.of == "roc_auc" and items.weight is None:
+            ranked = resample.rank(positive, score, asked.cluster)
+            total += resample.aucs(ranked, asked.resamples, asked.seed)
+        else:
+            ordered = resample.ordered(positive, score, items.weight, asked.cluster)
+            precise = items.of == "average_precision"
+            total += resample.curves(ordered, asked.resamples, asked.seed, precise=precise)
+    return np.asarray(total / len(columns[0]))
 
 
 def _totals(tables: Mapping[str, Items], asked: Asked) -> dict[str, Ints]:
@@ -96,16 +112,16 @@ def minus(x: Floats, y: Floats) -> Floats:
 # -- what is given ---------------------------------------------------------------------------------
 
 
-def check(state: Any, level: float, method: str, known: Mapping[str, Any]) -> None:
+def check(state: Any, metric: Any, level: float, method: str, known: Mapping[str, Any]) -> None:
     if not hasattr(state, "resampling"):
         raise InputError(
             f"{type(state).__name__} does not tell of its items; assay.core.resampling says how a "
             "state does"
         )
-    if not 0 < level < 1:
-        raise InputError(f"level must be between 0 and 1, got {level!r}; 0.95 is usual")
-    if method not in known:
-        raise InputError(f"method must be one of {list(known)}, got {method!r}")
+    if not isinstance(metric, str):
+        raise InputError(f"metric must be the name of a score, got {metric!r}")
+    check_level(level)
+    one_of(method, "method", known)
 
 
 def clusters(cluster: Any, items: Any) -> Ints | None:
@@ -136,7 +152,7 @@ def shares(
     state: Resampled, metric: str, items: Any, method: str
 ) -> tuple[npt.NDArray[np.bool_], Ints]:
     """Which rows have the value 1, and how many items each is, where the score is their share."""
-    if isinstance(items, Items):
+    if isinstance(items, Items) and items.weight is None:
         counts = np.ones(len(items.columns), np.int64) if items.counts is None else items.counts
         own = state.value_of(metric, items.columns)
         share = float((own * counts).sum() / max(counts.sum(), 1))
@@ -151,7 +167,9 @@ def shares(
 
 
 def for_areas(metric: str, items: Any, asked: Asked) -> None:
-    if not isinstance(items, RankedItems):
-        raise InputError(f"delong: {metric} is no area under the ROC curve; use 'bootstrap'")
+    if not isinstance(items, RankedItems) or items.of != "roc_auc" or items.score.ndim > 1:
+        raise InputError(f"delong: {metric} is no area under one ROC curve; use 'bootstrap'")
+    if items.weight is not None:
+        raise InputError("delong: items count one each; use method='bootstrap' with weights")
     if asked.cluster is not None:
         raise InputError("delong: items count one by one; use method='bootstrap' with cluster")

@@ -24,13 +24,14 @@ __all__ = [
     "mean_columns",
     "mean_values",
 ]
-__all__ += ["mean_items", "no_form"]
+__all__ += ["fine_columns", "fine_values", "mean_items", "no_form"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _FIELDS = ("hits", "substitutions", "deletions", "insertions", "pairs", "wrong_pairs")
 EDIT_COLUMNS = 6
+HALF = 24  # binary places of each part of a fine value
 RANK_PLACES = 8  # binary places of a rank, which may be large
 
 
@@ -96,6 +97,21 @@ def mean_values(totals: Ints, places: int = PLACES) -> Floats:
     sums, n, infinite, unknown = totals.T
     values = ratio(from_fixed(sums, places), n)
     return np.where(unknown > 0, np.nan, np.where(infinite > 0, np.inf, values))
+
+
+def fine_columns(values: Any) -> Ints:
+    """Columns [n, 3] of finite values below 2^14: multiples of 2^-24, of 2^-48, and one."""
+    values = np.asarray(values, np.float64) * 2.0**HALF
+    columns = np.ones((3, len(values)), np.int64)
+    columns[0] = np.floor(values)
+    columns[1] = np.rint((values - columns[0]) * 2.0**HALF)
+    return columns.T
+
+
+def fine_values(totals: Ints) -> Floats:
+    """The mean of each row of totals [B, 3] of those."""
+    high, low, n = totals.T
+    return ratio(from_fixed(high, HALF) + from_fixed(low, 2 * HALF), n)
 
 
 def no_form(name: str, known: Any) -> str:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import name_of
 from assay.core.errors import InputError
 
 __all__ = [
@@ -106,21 +107,39 @@ def _balanced(c: Classes) -> Array:
     return ratio(recall.sum(axis=0), there.sum(axis=0), np.nan)  # type: ignore[no-any-return]
 
 
+def _before(side: Array) -> Array:
+    """The sum of the classes that stand before each."""
+    return np.cumsum(np.concatenate([np.zeros_like(side[:1]), side[:-1]]), axis=0)
+
+
+def _agreement(c: Classes) -> tuple[Array, ...]:
+    """n tp - target predicted, summed over classes; rows of each class, rows predicted as it, and
+    the same of all others. Products of what is off, not differences of squares of n: those leave
+    no digits where nearly all rows are of one class."""
+    target, predicted = c.tp + c.fn, c.tp + c.fp
+    rest = [_before(side) + _before(side[::-1])[::-1] for side in (target, predicted)]
+    tn = c.tp[::-1] if len(c.tp) == 2 else rest[0] - c.fp  # of two classes without rounding
+    size = np.frexp(np.asarray(c.n, float))[1]  # so that no product of weights is too large or 0
+    tp, tn, fp, fn, *margins = (
+        np.ldexp(side.astype(float), -size)
+        for side in (c.tp, tn, c.fp, c.fn, target, predicted, *rest)
+    )
+    return (tp * tn - fp * fn).sum(axis=0), *margins
+
+
 def _mcc(c: Classes) -> Array:
-    """Matthews' correlation of target and prediction; 0 where either is of one class."""
-    target, predicted = (c.tp + c.fn).astype(float), (c.tp + c.fp).astype(float)
-    n = np.asarray(c.n, float)
-    both = c.tp.sum(axis=0) * n - (target * predicted).sum(axis=0)
-    spread = [n * n - (side * side).sum(axis=0) for side in (target, predicted)]
-    return ratio(both, np.sqrt(spread[0]) * np.sqrt(spread[1]))  # type: ignore[no-any-return]
+    """Matthews' correlation of target and prediction; 0 where either is of one class, nan where
+    negative weights leave no spread."""
+    both, target, predicted, no_target, not_predicted = _agreement(c)
+    spread = [(target * no_target).sum(axis=0), (predicted * not_predicted).sum(axis=0)]
+    with np.errstate(invalid="ignore"):
+        return ratio(both, np.sqrt(spread[0]) * np.sqrt(spread[1]))  # type: ignore[no-any-return]
 
 
 def _kappa(c: Classes) -> Array:
     """Agreement beyond chance over what is possible; nan where chance alone agrees always."""
-    target, predicted = (c.tp + c.fn).astype(float), (c.tp + c.fp).astype(float)
-    n = np.asarray(c.n, float)
-    chance = (target * predicted).sum(axis=0)
-    return ratio(n * c.tp.sum(axis=0) - chance, n * n - chance, np.nan)  # type: ignore[no-any-return]
+    both, target, _, _, not_predicted = _agreement(c)
+    return ratio(both, (target * not_predicted).sum(axis=0), np.nan)  # type: ignore[no-any-return]
 
 
 WHOLE: Mapping[str, Callable[[Classes], Array]] = {
@@ -155,7 +174,7 @@ AVERAGES: Mapping[str, Callable[[Callable[[Classes], Array], Classes], Array]] =
 
 def metric_named(name: str, *, positive: int | None = None) -> Callable[[Classes], Array]:
     """The function [K, ...] -> [...] of a metric; one of a class is that of class `positive`."""
-    if name in WHOLE:
+    if name_of(name) in WHOLE:
         return WHOLE[name]
     if name == "youden":  # informedness
         return lambda c: (PER_CLASS["recall"](c) + PER_CLASS["specificity"](c) - 1)[positive]

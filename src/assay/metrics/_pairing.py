@@ -43,15 +43,24 @@ def _order(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> npt.NDArray[np
 def _taken(items: Any, order: npt.NDArray[np.int64]) -> Any:
     """The items in another order."""
     names = ("columns", "truth") if isinstance(items, Items) else ("positive", "score")
-    columns = {name: getattr(items, name) for name in ("ids", *names)}
+    columns = {name: getattr(items, name) for name in ("ids", *names, "weight")}
     return replace(items, **{k: v[order] for k, v in columns.items() if v is not None})
 
 
 def _check_truth(a: Any, b: Any) -> None:
+    if (a.weight is None) != (b.weight is None):
+        raise InputError("compare: the items of one of a and b have weights; count both alike")
+    if a.weight is not None and (other := np.flatnonzero(a.weight != b.weight)).size:
+        first = other[0]
+        raise InputError(
+            f"compare: {other.size} of {len(a.ids)} items have other weights in a and b: item "
+            f"{a.ids[first]} has {a.weight[first]:g} and {b.weight[first]:g}"
+        )
     truths = [x.truth if isinstance(x, Items) else x.positive for x in (a, b)]
     if truths[0] is None or truths[1] is None:
         return
-    wrong = np.flatnonzero(truths[0] != truths[1])
+    differs = truths[0] != truths[1]
+    wrong = np.flatnonzero(differs.any(axis=1) if differs.ndim > 1 else differs)
     if wrong.size:
         first = wrong[0]
         raise InputError(

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.core.score import Score
 from assay.core.state import fixed
-from assay.metrics._counting import by_groups, refuse_scores
-from assay.metrics.classification import positives_of
+from assay.metrics._counting import by_groups, label_of, positives_of, refuse_scores
+from assay.metrics._device import bin_counts
+from assay.metrics.calibration import MOST_BINS
 from assay.metrics.sweep import Sweep
+from assay.ops import columns
 from assay.ops.columns import as_array, as_floats, same_length
 from assay.ops.labels import Label
 from assay.ops.sweep import Runs
@@ -75,15 +78,22 @@ def count_scores_binned(
 
     target, positive, by: as count_scores. score [n]: in 0..1, 1 is in the last bin. Returns
     BinnedSweep, of 16 bytes a bin, which adds over batches, ranks and folds; thresholds at
-    multiples of 1 / bins are exact. InputError for scores outside.
+    multiples of 1 / bins are exact. Tensors on a device are counted there, as by count_scores.
+    InputError for scores outside.
 
     >>> s = count_scores_binned([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], bins=10)
     >>> s.roc_auc, s.roc_auc_error, s.at(0.4).accuracy
     (0.75, 0.0, 0.5)
     """
-    if isinstance(bins, bool) or not hasattr(bins, "__index__") or not 1 <= bins <= 1 << 24:
-        raise InputError(f"bins must be a whole number in 1..{1 << 24:,}, got {bins!r}")
+    bins, positive = whole(bins, "bins", 1, MOST_BINS), label_of(positive)
+    if columns.on_device(target) or columns.on_device(score):
+        counts = bin_counts(target, score, positive, bins, by)
+        label = 1 if positive is None else positive
+        return BinnedSweep(histogram=counts, positive=1, label=label, mode="binned", bins=bins)
     target, score = as_array(target, "target"), as_floats(score, "score")
+    for what, column in (("target", target), ("score", score)):
+        if column.ndim != 1:
+            raise InputError(f"{what} must be a column [n], got shape {column.shape}")
     n = same_length(target=target, score=score)
     if by is not None:
         return by_groups(  # type: ignore[no-any-return]

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.core.resampling import Items, Replicates
 from assay.core.score import Score, provenance
@@ -186,6 +187,7 @@ def fill_bags(state: Any, metrics: Sequence[str], first: int = 0) -> Bags:
     >>> interval(bags, "wer").high
     0.5
     """
+    first = whole(first, "first", 0)
     tables, common = _tables(state, metrics, lambda items: _dealt(items.columns, first))
     filled = np.zeros(BAGS, np.int64)
     for start, stop, at in _turns(common["items"], first):
@@ -230,10 +232,16 @@ def _tables(
     spans: dict[str, tuple[int, int]] = {}
     of_tables: dict[str, tuple[int, int]] = {}
     width, sizes = 0, set()
+    if isinstance(metrics, str) or not np.iterable(metrics):
+        raise InputError(f"metrics must be names of scores, got {metrics!r}")
+    if not hasattr(state, "resampling"):
+        raise InputError(f"{type(state).__name__} does not tell of its items")
     for name in metrics:
         items = state.resampling(name)
         if not isinstance(items, Items) or items.counts is not None:
             raise InputError(f"{name}: its items have no columns that could be added up")
+        if items.weight is not None:
+            raise InputError(f"{name}: items with weights are not added up over shards")
         table = items.table or name
         if table not in tables:
             tables[table] = make(items)

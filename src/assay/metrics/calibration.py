@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.ops.sweep import Runs
 
@@ -14,6 +15,8 @@ __all__ = ["EPSILON", "Reliability", "losses", "reliability"]
 
 # bits of a score -> how far log loss keeps it from 0 and 1
 EPSILON = {n: float(np.finfo(f"float{n}").eps) for n in (16, 32, 64)}
+
+MOST_BINS = 1 << 24
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,8 +82,7 @@ def losses(sweep: Any) -> tuple[float, float]:
 def reliability(sweep: Any, bins: int) -> Reliability:
     """See Sweep.calibration."""
     _refuse(sweep, "calibration")
-    if isinstance(bins, bool) or not hasattr(bins, "__index__") or bins < 1:
-        raise InputError(f"bins must be a whole number of at least 1, got {bins!r}")
+    bins = whole(bins, "bins", 1, MOST_BINS)
     edges = np.arange(bins + 1) / bins
 
     def some(runs: Runs) -> Floats:

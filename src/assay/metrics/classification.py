@@ -3,22 +3,29 @@
 What is made of the counts is in `confusion.py`, `multilabel.py`, `sweep.py` and `multisweep.py`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import flag
 from assay.core.errors import InputError
+from assay.metrics import _device as device
 from assay.metrics._counting import (
     by_groups,
     checked_weights,
+    cuts_of,
+    declared_of,
     item_ids,
     keyed_limbs,
     label_of,
     labels_of,
     one_column,
+    positives_of,
+    refuse_others,
     refuse_scores,
+    row_weights,
     same_kind,
 )
 from assay.metrics.confusion import Confusion
@@ -26,14 +33,14 @@ from assay.metrics.multilabel import MultilabelConfusion, count_rows
 from assay.metrics.multisweep import MultiSweep, count_columns
 from assay.metrics.sweep import Sweep
 from assay.metrics.thresholds import BestThreshold
+from assay.ops import columns, sweep
 from assay.ops import labels as ops
-from assay.ops import sweep
 from assay.ops.columns import as_array, as_floats, refuse_missing, same_length
 from assay.ops.labels import Label
 
 __all__ = ["Confusion", "MultiSweep", "MultilabelConfusion", "Sweep", "accuracy"]
 __all__ += ["average_precision", "best_threshold", "count_labels", "count_scores", "f1"]
-__all__ += ["macro_f1", "positives_of", "roc_auc"]
+__all__ += ["macro_f1", "roc_auc"]
 
 Array = npt.NDArray[Any]
 
@@ -43,6 +50,7 @@ def count_labels(
     prediction: Any,
     *,
     labels: Sequence[Label] | None = None,
+    num_classes: int | None = None,
     positive: Label | None = None,
     weights: Any = None,
     k: int | Sequence[int] = (),
@@ -55,11 +63,17 @@ def count_labels(
     target [n]: integers, booleans or strings. prediction [n]: the same; or [n, C], scores of C
     classes (labels, by default 0..C-1), of which the highest is predicted, the first of equals.
     Both [n, L] of 0 and 1: rows of several labels, counted as MultilabelConfusion.
-    labels: those there are, in order; others are refused. By default those that occur. positive:
-    the label whose f1, precision and recall are meant; by default 1 of labels 0 and 1, or -1 and 1.
-    weights: float [n], finite; may be 0 or negative. k: with scores of classes, cut-offs of top-k
-    accuracy. by: columns [n] whose values group the items. items: keep a row for each item, under
-    int64 `ids` [n] (by default 0..n-1), so that two systems can be compared.
+    labels: those there are, in order; others are refused. By default those that occur. num_classes:
+    K, for labels 0..K-1. positive: the label whose f1, precision and recall are meant; by default 1
+    of labels 0 and 1, or -1 and 1.
+    weights: float [n], finite; may be 0 or negative. A class with no weight
+    does not count in macro averages. k: with scores of classes, cut-offs of top-k accuracy. by:
+    columns [n] whose values group the items. items: keep a row for each item, under int64 `ids` [n]
+    (by default 0..n-1), so that two systems can be compared.
+
+    Tensors on a device are counted there, without waiting for it: labels [n] need num_classes= or
+    labels= (or are bool), by, items and ids are refused, and bad rows are found when the state is
+    read, counted from 0 over all batches that were added.
 
     Returns Confusion, which adds over batches, ranks and folds. Without items its values are nan.
     InputError names the row of a label that is not among `labels`, or a score that is NaN.
@@ -68,45 +82,56 @@ def count_labels(
     >>> c.accuracy, c.f1, c["macro_f1"], c.matrix.tolist()
     (0.75, 0.6666666666666666, 0.7333333333333334, [[2, 0], [1, 1]])
     """
-    target, prediction = as_array(target, "target"), as_array(prediction, "prediction")
+    items, cuts = flag(items, "items"), cuts_of(k)
     if positive is not None:
         positive = label_of(positive)
-    if labels is not None:
-        labels = labels_of(labels)
-    n = same_length(target=target, prediction=prediction, weights=weights)
+    if labels is not None or num_classes is not None:
+        labels = declared_of(labels, num_classes)
+    if columns.on_device(target) or columns.on_device(prediction):
+        return device.count_labels(
+            target, prediction, labels=labels, positive=positive, weights=weights, cuts=cuts, by=by,
+            items=items, ids=ids,
+        )  # fmt: skip
+    target, prediction = as_array(target, "target"), as_array(prediction, "prediction")
     plain = weights is None and labels is None and by is None and ids is None and not items
     kinds = target.dtype.kind + prediction.dtype.kind
-    if plain and k == () and target.ndim == 1 == prediction.ndim and kinds in _PLAIN:
+    alike = target.ndim == 1 and target.shape == prediction.shape
+    if plain and not cuts and alike and kinds in _PLAIN:
         counts = ops.binary_cells(target, prediction)
         if counts is not None:
             pairs: dict[tuple[Label, Label], int] = {
                 pair: count for pair, count in zip(_PAIRS, counts, strict=True) if count
             }
             return Confusion(cells=pairs, positive=positive, weighted=False)
+    n = same_length(target=target, prediction=prediction, weights=weights)
     weights = checked_weights(weights, n)
     own_ids = item_ids(items, ids, n)
     if by is not None:
         return by_groups(
             count_labels, by, n, (target, prediction), weights, own_ids,
-            labels=labels, positive=positive, k=k,
+            labels=labels, positive=positive, k=cuts,
         )  # fmt: skip
     one_column("target", target)
     one_column("prediction", prediction)
     if target.ndim == 2:
-        if items or positive is not None or k != ():
-            raise InputError("rows of several labels are counted without items, positive and k")
-        return count_rows(target, prediction, labels, weights)
+        if positive is not None or len(cuts):
+            raise InputError("rows of several labels are counted without positive and k")
+        return count_rows(target, prediction, labels, weights, own_ids)
     top: dict[tuple[int, int], int] = {}
     if prediction.ndim == 2:
         names = [*range(prediction.shape[1])] if labels is None else [*labels]
-        own, guess, top = _of_class_scores(target, prediction, names, k, weights)
+        own, guess, top = _of_class_scores(target, prediction, names, cuts, weights)
         declared: Sequence[Label] | None = names
     else:
-        if k:
+        if cuts:
             raise InputError("k needs scores of classes [n, C] as prediction, got labels [n]")
         refuse_missing(target, "target")
         refuse_missing(prediction, "prediction")
-        names = ops.distinct(target, prediction) if labels is None else [*labels]
+        names = (
+            ops.distinct(target, prediction, what=("target", "prediction"))
+            if labels is None
+            else [*labels]
+        )
         own, guess = (
             ops.codes_of(side, names, what)
             for side, what in ((target, "target"), (prediction, "prediction"))
@@ -126,7 +151,8 @@ def count_labels(
         }
     numbers = np.array([ops.number_of(name) for name in names], np.int64)
     rows: dict[str, Any] = {} if own_ids is None else {
-        "rows": np.stack([own_ids, numbers[own], numbers[guess]], axis=1), "detail": ("items",)
+        "rows": np.stack([own_ids, numbers[own], numbers[guess]], axis=1), "detail": ("items",),
+        "row_weights": row_weights(own_ids, weights),
     }  # fmt: skip
     return Confusion(
         cells=cells, weights=limbs, top=top, positive=positive, weighted=weights is not None,
@@ -139,7 +165,7 @@ _PLAIN = ("ii", "bb", "ib", "bi")  # kinds of columns that are counted as 0 and 
 
 
 def _of_class_scores(
-    target: Array, scores: Array, names: Sequence[Label], k: int | Sequence[int], weights: Any
+    target: Array, scores: Array, names: Sequence[Label], cuts: Sequence[int], weights: Any
 ) -> tuple[Any, Any, dict[tuple[int, int], int]]:
     """Codes of target and of the best class, and hits within the top k."""
     if scores.dtype.kind not in "fiu":
@@ -154,10 +180,7 @@ def _of_class_scores(
     rank = (scores > mine).sum(axis=1)
     rank += ((scores == mine) & (np.arange(len(names)) < own[:, None])).sum(axis=1)
     top: dict[tuple[int, int], int] = {}
-    for cut in k if isinstance(k, Iterable) else [k]:
-        if isinstance(cut, bool) or not hasattr(cut, "__index__"):
-            raise InputError(f"k must be whole numbers, got {cut!r}")
-        cut = int(cut)
+    for cut in cuts:
         if not 1 <= cut <= len(names):
             raise InputError(f"k must be in 1..{len(names)}, the classes, got {cut}")
         hits = rank < cut
@@ -189,6 +212,8 @@ def count_scores(
     1. labels: those of the columns [C], by default 0..C-1. weights: float [n], at least 0; items of
     weight 0 are left out. by: columns [n] whose values group the items. items, ids: as
     count_labels.
+    Tensors on a device stay there until the state is read, then they are sorted there; by, items,
+    ids and bad rows as count_labels.
 
     Returns Sweep, which adds over batches, ranks and folds. InputError names the row of a score
     that is NaN or infinite and of an unknown label.
@@ -197,16 +222,20 @@ def count_scores(
     >>> s.roc_auc, s.at(0.4).accuracy, s.best_threshold("f1").value
     (0.75, 0.5, 0.8)
     """
-    target = as_array(target, "target")
-    kind = _half(score)
+    items, kind = flag(items, "items"), _half(score)
     width = 8 * getattr(getattr(score, "dtype", None), "itemsize", 8)
-    score = as_array(score, "score") if kind == "float16" else as_floats(score, "score")
-    n = same_length(target=target, score=score, weights=weights)
-    weights = checked_weights(weights, n, negative=False)
     asked: dict[str, Any] = {
         "labels": None if labels is None else labels_of(labels), "positive": label_of(positive),
         "kind": kind, "width": 16 if kind == "float16" else 32 if width <= 32 else 64,
     }  # fmt: skip
+    if columns.on_device(target) or columns.on_device(score):
+        return device.count_scores(
+            target, score, weights=weights, by=by, items=items, ids=ids, count=_counted, **asked
+        )
+    target = as_array(target, "target")
+    score = as_array(score, "score") if kind == "float16" else as_floats(score, "score")
+    n = same_length(target=target, score=score, weights=weights)
+    weights = checked_weights(weights, n, negative=False)
     own_ids = item_ids(items, ids, n)
     if by is not None:
         return by_groups(_counted, by, n, (target, score), weights, own_ids, **asked)
@@ -220,30 +249,32 @@ def _counted(
     one_column("target", target)
     one_column("score", score)
     if score.ndim == 2:
-        if items or positive is not None:
-            raise InputError("scores of several classes are counted without items and positive")
+        if positive is not None:
+            raise InputError("scores of several classes are counted without positive")
         wide = score.astype(np.float32) if kind else score
-        return count_columns(target, wide, labels, weights, width)
+        return count_columns(target, wide, labels, weights, width, ids)
+    if labels is not None:
+        raise InputError("labels are of scores [n, C]; name the one of scores [n] with positive=")
     if target.ndim == 2:
         raise InputError(f"target must be labels [n] for scores [n], got {target.shape}")
     own, label = positives_of(target, positive)
     rows: dict[str, Any] = {} if not items else {
         "rows": np.stack([ids, own.astype(np.int64), score.astype(float).view(np.int64)], 1),
-        "detail": ("items",),
+        "row_weights": row_weights(ids, weights), "detail": ("items",),
     }  # fmt: skip
     known: dict[str, Any] = {"positive": 1, "label": label, "width": width, **rows}
     if weights is not None:
         return Sweep(pools=_weighted(own, score, weights), mode="weighted", **known)
     if kind is not None:
         refuse_scores(score)
-        _refuse_others(own, target)
+        refuse_others(own)
         cells = own.astype(np.int64) << 16 | sweep.bits_of(score)
         counts = np.bincount(cells, minlength=2 << 16).reshape(2, -1)
         return Sweep(histogram=counts, mode=kind, **known)
     negatives, positives, bad = sweep.cut(own, score)
     if bad >= 0:
         refuse_scores(score)
-        _refuse_others(own, target)
+        refuse_others(own)
     return Sweep(pools={0: negatives, 1: positives}, mode="exact", **known)
 
 
@@ -252,40 +283,15 @@ def _half(score: Any) -> str | None:
     return name if name in ("float16", "bfloat16") else None
 
 
-def positives_of(target: Array, positive: Label | None) -> tuple[Array, Label]:
-    """1 for items of the positive label and 0 for others; what it is called."""
-    refuse_missing(target, "target")
-    if positive is not None:
-        same_kind(positive, ops.distinct(target[:1]))
-        return np.asarray(target == positive), positive
-    if target.dtype == np.bool_:
-        return target, 1
-    if target.dtype.kind in "iu":
-        signs = target.size and target.min() == -1 and ((target == 1) | (target == -1)).all()
-        return target == 1 if signs else target, 1
-    if target.dtype.kind == "f" and np.isin(target, (0, 1)).all():
-        return target.astype(np.int64), 1
-    if not target.size:
-        return np.zeros(0, np.int64), 1
-    raise InputError(f"name the positive label with positive=; labels are {target.dtype}")
-
-
-def _refuse_others(own: Array, target: Array) -> None:
-    others = (own != 0) & (own != 1)
-    if others.any():
-        row = int(np.argmax(others))
-        raise InputError(
-            f"target[{row}] is {target[row].item()!r}; with labels other than 0 and 1, or -1 and "
-            "1, name the positive one with positive="
-        )
-
-
 def _weighted(own: Array, score: Array, weights: Array) -> dict[int, Array]:
     refuse_scores(score)
-    _refuse_others(own, own)
-    rows = np.stack([score.astype(np.float64), weights], axis=1)[weights != 0]
-    one = own.astype(bool)[weights != 0]
-    return {0: rows[~one], 1: rows[one]}
+    refuse_others(own)
+    pools = {}
+    for label in (0, 1):
+        there = (own == label) & (weights != 0)
+        pools[label] = np.empty((np.count_nonzero(there), 2))
+        pools[label][:, 0], pools[label][:, 1] = score[there], weights[there]
+    return pools
 
 
 def accuracy(target: Any, prediction: Any, **options: Any) -> float:
@@ -334,7 +340,7 @@ def roc_auc(target: Any, score: Any, **options: Any) -> float:
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    return float(count_scores(target, score, **options).roc_auc)
+    return float(_of_scores(target, score, options).roc_auc)
 
 
 def average_precision(target: Any, score: Any, **options: Any) -> float:
@@ -345,7 +351,7 @@ def average_precision(target: Any, score: Any, **options: Any) -> float:
     >>> average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.8333333333333333
     """
-    return float(count_scores(target, score, **options).average_precision)
+    return float(_of_scores(target, score, options).average_precision)
 
 
 def best_threshold(
@@ -357,8 +363,17 @@ def best_threshold(
     >>> best_threshold([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], "f1").threshold
     0.35
     """
-    found = count_scores(target, score, **options)
+    found = _of_scores(target, score, options)
     if isinstance(found, MultiSweep):
         raise InputError("best_threshold is of one score a row; take .of(label) of count_scores")
     best: BestThreshold = found.best_threshold(metric, grid=grid, constraint=constraint)
     return best
+
+
+def _of_scores(target: Any, score: Any, options: Mapping[str, Any]) -> Any:
+    """count_scores of all items there are: then a positive label that none has is misspelt."""
+    found = count_scores(target, score, **options)
+    named = options.get("positive")
+    if named is not None and found.n and not found.positives:
+        raise InputError(f"positive: no item of the target has the label {named!r}, or any weight")
+    return found

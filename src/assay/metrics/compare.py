@@ -1,15 +1,21 @@
 """Two systems held against each other on the same items.
 
     bootstrap     items are drawn again; p is twice the smaller share of resamples that lie on one
-                  side of no difference, one added to both counts
+                  side of no difference, one added to both counts; none below 10 items
     permutation   p: items swap systems, each with probability 1/2; how often is the difference as
-                  large? One added to both counts. Interval: bootstrap
+                  large? Of up to 16 items that differ every way to swap them is counted, so p is
+                  exact; of more `resamples` of them are drawn, one added to both counts. Interval:
+                  bootstrap
     mcnemar       p: items that only one of the two has right. Interval: bootstrap
     delong        areas under the ROC curve, by their variance; interval and p
 
 Weights depend on the seed, the replicate and the place of an item in order of id alone, so both
-systems of a pair get the same ones. Of a single item or cluster low, high and the p of a bootstrap
-are nan; systems that never differ have p = 1.
+systems of a pair get the same ones. Of a single item or cluster low and high are nan; systems that
+never differ have p = 1.
+
+A bootstrap of few items draws too little of what could be: of normal differences without a mean it
+says p <= 0.05 of 20 % of samples of 4 items, 12 % of 7, 10 % of 10, 8 % of 20, 6 % of 50 (the
+permutation never more than 5 %). So below FEW items or clusters its p is nan.
 
 Source: Efron and Tibshirani 1993; Davison and Hinkley, "Bootstrap methods", 1997 (the one added);
 Bisani and Ney, ICASSP 2004 (word errors); Yeh, COLING 2000 (permutation of such scores).
@@ -42,7 +48,10 @@ from assay.metrics.comparisons import Comparison, holm
 from assay.metrics.significance import mcnemar, normal
 from assay.ops import delong, resample
 
-__all__ = ["COMPARISONS", "compare", "holm"]
+__all__ = ["COMPARISONS", "FEW", "compare", "holm"]
+
+FEW = 10  # items or clusters below which a bootstrap has no p
+ALL_SWAPS = 16  # of which every way to swap them is counted
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,10 +85,10 @@ def compare(
     (0.3, 0.1, -0.19999999999999998, False)
     """
     for state in (a, b):
-        check(state, level, method, COMPARISONS)
+        check(state, metric, level, method, COMPARISONS)
     score = _one_definition(a, b, metric)
     items_a, items_b = matched(metric, a.resampling(metric), b.resampling(metric))
-    asked = Asked(level, resamples, seed, clusters(cluster, items_a))
+    asked = Asked(level, resample.check_drawn(resamples, seed), seed, clusters(cluster, items_a))
     pair = _Pair(a, b, metric, items_a, items_b, asked)
     value_a, value_b = a[metric], b[metric]
     return Comparison(
@@ -115,7 +124,10 @@ def _by_bootstrap(pair: _Pair) -> dict[str, Any]:
     defined = differences[~np.isnan(differences)]
     sides = [int(np.count_nonzero(side)) for side in (defined <= 0, defined >= 0)]
     p = min(1.0, 2 * (1 + min(sides)) / (1 + len(defined))) if len(defined) else math.nan
-    if units(pair.items_a, pair.asked) < 2:
+    number = units(pair.items_a, pair.asked)
+    if number < FEW and np.any(differences != 0):
+        p = math.nan
+    if number < 2:
         low = high = p = math.nan
     return {"low": low, "high": high, "p_value": p, "undefined": undefined, **pair.asked.drawn}
 
@@ -136,7 +148,11 @@ def _by_permutation(pair: _Pair) -> dict[str, Any]:
     difference = of_b.columns - of_a.columns
     if asked.cluster is not None:
         difference = resample.added(difference, asked.cluster)
-    moved = resample.swapped_totals(difference, asked.resamples, asked.seed)
+    exact = difference[(difference != 0).any(axis=1)]  # the others change nothing by swapping
+    if len(exact) <= ALL_SWAPS:
+        moved, added = _every_way(exact), 0
+    else:
+        moved, added = resample.swapped_totals(difference, asked.resamples, asked.seed), 1
     whole_a, whole_b = of_a.columns.sum(axis=0), of_b.columns.sum(axis=0)
     swapped = minus(a.value_of(metric, whole_b - moved), b.value_of(metric, whole_a + moved))
     sides = ((a, whole_a), (b, whole_b))
@@ -144,8 +160,16 @@ def _by_permutation(pair: _Pair) -> dict[str, Any]:
     seen = abs(own[1] - own[0])  # of the same sums, so that rounding hides no tie
     defined = np.abs(swapped[~np.isnan(swapped)])
     as_large = int(np.count_nonzero(defined >= seen - 1e-12 * max(1.0, seen)))
-    p = math.nan if math.isnan(seen) else (1 + as_large) / (1 + len(defined))
+    p = math.nan if math.isnan(seen) else (added + as_large) / (added + len(defined))
     return {**_by_bootstrap(pair), "p_value": p}
+
+
+def _every_way(difference: Any) -> Any:
+    """What every way to swap some of the n items moves, int64 [2^n, c]."""
+    moved = np.zeros((1, difference.shape[1]), np.int64)
+    for own in difference:
+        moved = np.concatenate([moved, moved + own])
+    return moved
 
 
 def _by_mcnemar(pair: _Pair) -> dict[str, Any]:

@@ -4,6 +4,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from assay.core.errors import InputError
 from assay.metrics.significance import holm_adjusted
 
 __all__ = ["Comparison", "Interval", "holm"]
@@ -83,7 +86,23 @@ class Comparison(_Row):
 
 
 def holm(comparisons: Iterable[Comparison]) -> list[Comparison]:
-    """The same comparisons with p_adjusted: of all that were looked at, give all."""
+    """The same comparisons with p_adjusted: of all that were looked at, give all.
+
+    Source: Holm, Scandinavian Journal of Statistics 1979.
+
+    >>> from assay import compare, count_labels
+    >>> target = [0, 1] * 20
+    >>> a = count_labels(target, [0, 1, 1, 1] * 10, items=True)
+    >>> b = count_labels(target, target, items=True)
+    >>> both = holm(compare(a, b, name, method="permutation") for name in ("accuracy", "f1"))
+    >>> [round(one.p_adjusted, 4) for one in both]
+    [0.0039, 0.0039]
+    """
+    if isinstance(comparisons, (str, Comparison)) or not np.iterable(comparisons):
+        raise InputError(f"holm: comparisons must be several, got {comparisons!r}")
     given = list(comparisons)
+    for one in given:
+        if not isinstance(one, Comparison):
+            raise InputError(f"holm: comparisons must be what compare() returns, got {one!r}")
     adjusted = holm_adjusted([one.p_value for one in given])
     return [dataclasses.replace(one, p_adjusted=p) for one, p in zip(given, adjusted, strict=True)]

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import is_one_of, name_of, number, one_of
 from assay.core.errors import InputError
-from assay.core.resampling import Items
+from assay.core.resampling import Items, scaled
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed
+from assay.metrics._counting import float_column, has_items, refuse_sums
 from assay.metrics._label_formulas import (
     AVERAGES,
     PER_CLASS,
@@ -44,14 +46,16 @@ class Confusion(State):
     sum of their weights, where items have weights. top: (k, limb) -> the same of the items whose
     label is among the k classes of highest score, where scores of classes were given (without
     weights their number, in limb 0). rows int64 [n, 3], with items=True: id, target and prediction
-    (of a string its stable_id). labels: those that were declared, in order; otherwise those that
-    occur. positive: the label whose precision, recall and f1 are meant without a class, or None.
+    (of a string its stable_id); row_weights int64 [n, 2]: id, and weight as float64 bits. labels:
+    those that were declared, in order; otherwise those that occur. positive: the label whose
+    precision, recall and f1 are meant without a class, or None.
     """
 
     cells: Mapping[tuple[Label, Label], int] = keyed()
     weights: Mapping[tuple[Label, Label, int], int] = keyed()
     top: Mapping[tuple[int, int], int] = keyed()
     rows: Array = listed("id", "target", "prediction")
+    row_weights: Array = listed("id", "weight")
     groups: Mapping[tuple[str, ...], "Confusion"] = grouped()
     by: tuple[str, ...] | None = fixed()
     labels: tuple[Label, ...] | None = fixed()
@@ -95,6 +99,7 @@ class Confusion(State):
         for (target, prediction, limb), part in self.weights.items():
             limbs[target, prediction] = (*limbs[target, prediction], (limb, part))
         sums = [value_of([dict(own).get(i, 0) for i in range(LIMBS)]) for own in limbs.values()]
+        refuse_sums(np.array(sums, np.float64))
         return pairs[:, 0], pairs[:, 1], np.array(sums, np.float64)
 
     @cached_property
@@ -111,11 +116,11 @@ class Confusion(State):
         """Counts of classes, without the matrix: there may be many."""
         target, prediction, values = self._filled
         right = target == prediction
-        tp, of_target, predicted = np.zeros((3, len(self.classes)), values.dtype)
+        tp, fp, fn = np.zeros((3, len(self.classes)), values.dtype)
         np.add.at(tp, target[right], values[right])
-        np.add.at(of_target, target, values)
-        np.add.at(predicted, prediction, values)
-        return Classes(tp, predicted - tp, of_target - tp, values.sum())
+        np.add.at(fp, prediction[~right], values[~right])
+        np.add.at(fn, target[~right], values[~right])
+        return Classes(tp, fp, fn, values.sum())
 
     @property
     def positive_label(self) -> Label | None:
@@ -131,17 +136,22 @@ class Confusion(State):
             return None
         return self.classes.index(label) if label in self.classes else -1
 
+    def _place_for(self, name: str) -> int | None:
+        """The place of the positive label, which metrics of one class need."""
+        place = self._place_of(self.positive_label)
+        if name_of(name) in PER_CLASS and place is None:
+            raise InputError(
+                f"{name} is of one class; name it with positive= (labels: "
+                f"{', '.join(map(repr, self.classes[:5]))}), or take macro_{name}"
+            )
+        return place
+
     # -- values --------------------------------------------------------------------------------
 
     def value(self, name: str) -> float:
         """A metric by name: one of all classes ("accuracy", "mcc", …), an average ("macro_f1",
         "micro_recall", …), or one of the positive class ("f1", "recall", …)."""
-        place = self._place_of(self.positive_label)
-        if name in PER_CLASS and place is None:
-            raise InputError(
-                f"{name} is of one class; name it with positive= (labels: "
-                f"{', '.join(map(repr, self.classes[:5]))}), or take macro_{name}"
-            )
+        place = self._place_for(name)
         if not self.n:
             return math.nan
         if place == -1 and name in (*PER_CLASS, "youden"):  # a label that never occurs
@@ -150,10 +160,11 @@ class Confusion(State):
 
     def f_beta(self, beta: float, average: str | None = None) -> float:
         """F of the positive class, or its "micro", "macro" or "weighted" average."""
+        beta = number(beta, "beta")
         if not beta >= 0:
             raise InputError(f"beta must be at least 0, got {beta!r}")
-        if average is not None and average not in AVERAGES:
-            raise InputError(f"average must be one of {', '.join(AVERAGES)}, got {average!r}")
+        if average is not None:
+            one_of(average, "average", AVERAGES)
         if not self.n:
             return math.nan
         if average is not None:
@@ -230,9 +241,9 @@ class Confusion(State):
     # -- single items --------------------------------------------------------------------------
 
     def per_item(self, name: str) -> Array:
-        """ "id", "target", "prediction", or "accuracy" (1 where they are equal) of each item, in
-        order of id; needs a count with items=True."""
-        if "items" not in (self.detail or ()):
+        """ "id", "target", "prediction", "accuracy" (1 where they are equal), or "weight" (where
+        items have some) of each item, in order of id; needs a count with items=True."""
+        if not has_items(self, len(self.rows)):
             raise InputError("per_item: rows were not kept; count with items=True")
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
         named = {number_of(label): label for label in self.classes}
@@ -242,7 +253,9 @@ class Confusion(State):
             "prediction": lambda: np.array([named[code] for code in rows[:, 2].tolist()]),
             "accuracy": lambda: (rows[:, 1] == rows[:, 2]).astype(float),
         }
-        if name not in columns:
+        if self.weighted:
+            columns["weight"] = lambda: float_column(self.row_weights)
+        if not is_one_of(name, columns):
             raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
         return np.asarray(columns[name]())
 
@@ -253,20 +266,48 @@ class Confusion(State):
     def resampling(self, name: str) -> Items:
         """What single items, or those of a cell, add to the counts of classes: columns [3 K],
         whether they are right, of the class, and predicted as it; see core/resampling.py."""
-        if self.weighted:
-            raise InputError("intervals: items with weights are not drawn again")
+        kept = has_items(self, len(self.rows))
+        if self.weighted and not kept:
+            raise InputError(
+                "intervals of items with weights need the items; count with items=True"
+            )
         size = len(self.classes)
         if size > DRAWN:
             raise InputError(f"intervals are of at most {DRAWN} labels, got {size:,}")
         self.value_of(name, np.zeros((0, 3 * max(size, 1)), np.int64))  # refuses what has none
-        if "items" not in (self.detail or ()):
+        if not kept:
             target, guess, counts = self._filled
             return Items(_columns(target, guess, size), counts=counts)
         place = {number_of(label): i for i, label in enumerate(self.classes)}
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
         target, guess = (np.array([place[c] for c in rows[:, j].tolist()], int) for j in (1, 2))
-        columns = _columns(target, guess, size)
-        return Items(columns, rows[:, 0], truth=rows[:, 1], table=f"classes {self.classes}")
+        columns, weight = _columns(target, guess, size), None
+        if self.weighted:
+            weight = self.per_item("weight")
+            columns = scaled(columns * weight[:, None])
+        known = f"classes {self.classes}"
+        return Items(columns, rows[:, 0], truth=rows[:, 1], table=known, weight=weight)
+
+    def share_of(self, name: str) -> tuple[int, int]:
+        """The items that a score is a share of, those that are right first; see
+        core/resampling.py. An InputError for scores that are none."""
+        if self.weighted:
+            raise InputError(f"{name}: items with weights are no proportion")
+        place, n = self._place_of(self.positive_label), self.n
+        tp, fp, fn, _ = self._counts
+        shares = {f"top_{k}_accuracy": (hits, n) for (k, _), hits in self.top.items()}
+        shares["accuracy"] = int(tp.sum()), n
+        if place is not None:
+            hits, wrong, missed = (int(s[place]) for s in (tp, fp, fn)) if place >= 0 else (0, 0, 0)
+            rest = n - hits - missed
+            shares |= {"recall": (hits, hits + missed), "precision": (hits, hits + wrong),
+                       "specificity": (rest - wrong, rest)}  # fmt: skip
+        if name not in shares:
+            raise InputError(
+                f"{name} is not a share of items that are right or wrong; there are "
+                f"{', '.join(shares)}; use method='bootstrap'"
+            )
+        return shares[name]
 
     def value_of(self, name: str, totals: Array) -> Array:
         """A metric of each row of sums [B, 3 K] of those columns."""
@@ -275,7 +316,7 @@ class Confusion(State):
             raise InputError(
                 f"{name}: sums of {totals.shape[1] // 3} labels need names; count with labels="
             )
-        place = self._place_of(self.positive_label)
+        place = self._place_for(name)
         tp, target, predicted = np.moveaxis(totals.reshape(-1, 3, size), 0, 2)
         if place == -1 and name in (*PER_CLASS, "youden"):
             return np.full(len(totals), self.value(name))
@@ -301,7 +342,7 @@ class Confusion(State):
         return [*scores, self._score("items", self.n, "items", None)]
 
     def scores(self) -> list[Score]:
-        """The totals and those of groups, then precision, recall and f1 of each class, with its
+        """The totals and the same of groups, then precision, recall and f1 of each class, with its
         label as the tag `class`."""
         table = self.per_class()
         of_classes = [
@@ -309,7 +350,9 @@ class Confusion(State):
             for i, label in enumerate(self.classes)
             for name in ("precision", "recall", "f1")
         ]
-        return [*super().scores(), *of_classes]
+        # A group may hold 0 and 1 alone where there are more labels: then 1 is no positive one.
+        known = {score.name for score in self.total_scores()}
+        return [*(score for score in super().scores() if score.name in known), *of_classes]
 
     def __getitem__(self, name: str) -> float:
         try:

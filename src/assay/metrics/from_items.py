@@ -1,15 +1,19 @@
 """A state of what a per-item file holds, for the one metric that is asked of it."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 from assay.core.errors import InputError
 from assay.core.resampling import Resampled
 from assay.metrics._label_formulas import AVERAGES, PER_CLASS, WHOLE
 from assay.metrics._rank_table import ITEMS
-from assay.metrics.classification import count_labels
+from assay.metrics._sweep_items import CURVES, LOSSES
+from assay.metrics.classification import count_labels, count_scores
 from assay.metrics.edit_counts import EditCounts
-from assay.metrics.item_values import ItemScores, ItemValues
+from assay.metrics.item_values import ItemValues
 from assay.ops.rankings import stable_id
 
 __all__ = ["state_of_items"]
@@ -17,6 +21,7 @@ __all__ = ["state_of_items"]
 Columns = Mapping[str, Any]
 
 _COLUMNS = {**ITEMS, "accuracy": "correct"}  # mean -> column
+_OF_CLASS = "score_"  # how columns of scores of a class begin
 _LOWER = ("mean_rank", "mean_wer", "mean_cer")  # means of which less is better
 
 
@@ -34,12 +39,39 @@ def _mean(metric: str, ids: Any, columns: Columns) -> Resampled:
 def _labels(metric: str, ids: Any, columns: Columns) -> Resampled:
     if "target" not in columns:
         raise InputError(f"{metric} needs a column 'target'")
-    found: Resampled = count_labels(columns["target"], columns["prediction"], items=True, ids=ids)
+    sides = [columns["target"], columns["prediction"]]
+    if metric in PER_CLASS:  # of label 1, which CSV has as text
+        sides = _as_numbers(sides)
+    found: Resampled = count_labels(*sides, weights=columns.get("weight"), items=True, ids=ids)
     return found
 
 
-def _area(metric: str, ids: Any, columns: Columns) -> Resampled:
-    return ItemScores.from_items(ids, columns["positive"], columns["score"])
+def _as_numbers(sides: list[Any]) -> list[Any]:
+    """Text as whole numbers, where all of it is such."""
+    values = [str(value) for side in sides for value in side.tolist()]
+    if all(re.fullmatch(r"-?[0-9]{1,18}", value) for value in values):
+        return [np.array([int(value) for value in side.tolist()], np.int64) for side in sides]
+    return sides
+
+
+def _scores(metric: str, ids: Any, columns: Columns) -> Resampled:
+    found: Resampled
+    if "positive" in columns:
+        found = count_scores(
+            columns["positive"],
+            columns["score"],
+            weights=columns.get("weight"),
+            items=True,
+            ids=ids,
+        )
+        return found
+    own = {name.removeprefix(_OF_CLASS): column for name, column in columns.items()
+           if name.startswith(_OF_CLASS)}  # fmt: skip
+    target = np.array([str(label) for label in columns["target"].tolist()])
+    found = count_scores(
+        target, np.column_stack([*own.values()]), labels=[*own], items=True, ids=ids
+    )
+    return found
 
 
 # of targets and predictions; accuracy is the mean of a column
@@ -54,7 +86,7 @@ _MADE: dict[str, _Made] = {
         ("wer", "mer", "wil", "wip", "sentence_error_rate"), (_edits("word"), "word_hits")
     ),
     "cer": (_edits("char"), "char_hits"),
-    "roc_auc": (_area, "positive"),
+    **dict.fromkeys((*CURVES, *LOSSES), (_scores, "positive")),
     **dict.fromkeys(_OF_LABELS, (_labels, "prediction")),
 }
 
@@ -79,6 +111,12 @@ def state_of_items(metric: str, ids: Any, columns: Columns) -> Resampled:
     0.75
     """
     made, needed = _MADE.get(metric, (_mean, column_of(metric)))
+    if made is _scores and any(name.startswith(_OF_CLASS) for name in columns):
+        needed = "target"
+    if needed not in columns and column_of(metric) in columns:
+        made, needed = _mean, column_of(metric)
+    if metric == "accuracy" and "weight" in columns:
+        made, needed = _labels, "prediction"
     if needed not in columns:
         raise InputError(
             f"{metric} needs a column {needed!r}; there are {', '.join(columns) or 'none'}"

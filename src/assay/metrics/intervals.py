@@ -4,7 +4,9 @@ Any state takes part that tells of its items (`core/resampling.py`). Nothing is 
 of the columns of its items are drawn, and the score of each sum is computed as that of the whole.
 
     bootstrap   percentiles of the scores of n items drawn out of n, with replacement
-    wilson      the score interval of a share of items, without resampling
+    wilson      the score interval of a share of items, without resampling: of all (accuracy), of
+                those of a class (recall, specificity) or of those predicted as it (precision), as
+                if their number was given; n is that number
     delong      an area under the ROC curve, by its variance
 
 Weights depend on the seed, the replicate and the place of an item alone. Two items or clusters are
@@ -12,7 +14,7 @@ the least that can vary: of one, low and high are nan. Items of one value give a
 width. Of a state that holds replicates already the method is "poisson".
 
 Source: Efron and Tibshirani, "An introduction to the bootstrap", 1993; Bisani and Ney, ICASSP 2004
-(word errors).
+(word errors); Brown, Cai and DasGupta, Statistical Science 2001 (Wilson).
 """
 
 import math
@@ -34,7 +36,7 @@ from assay.metrics._drawing import (
 )
 from assay.metrics.comparisons import Interval
 from assay.metrics.significance import normal, wilson
-from assay.ops import delong
+from assay.ops import delong, resample
 
 __all__ = ["INTERVALS", "interval", "intervals"]
 
@@ -52,7 +54,8 @@ def interval(
     """The interval of one score of a state.
 
     state: one that kept its items (`items=True` of text), or a table of cells. method: "bootstrap",
-    "wilson" (a share of items), "delong" (an area under the ROC curve). cluster: n values, one an
+    "wilson" (a share of items, as accuracy, precision, recall and specificity), "delong" (an area
+    under the ROC curve). cluster: n values, one an
     item in the order of per_item(): items of one value are drawn together. A score that the method
     does not fit, a state without items, and options out of range are an InputError.
 
@@ -78,12 +81,17 @@ def intervals(
     cluster: Any = None,
 ) -> dict[str, Interval]:
     """Intervals of several scores, of which the same items are drawn once; else as interval()."""
-    check(state, level, method, INTERVALS)
-    given = {name: state.resampling(name) for name in metrics}
+    names = [metrics] if isinstance(metrics, str) else [*metrics]
+    for name in names:
+        check(state, name, level, method, INTERVALS)
+    if method == "wilson" and cluster is not None:
+        raise InputError("wilson: items count one by one; use method='bootstrap' with cluster")
+    by_formula = method == "wilson" and hasattr(state, "share_of")
+    given = {name: None if by_formula else state.resampling(name) for name in names}
     scores = {score.name: score for score in state.total_scores()}
     found: dict[str, Interval] = {}
     codes = clusters(cluster, next(iter(given.values()), None))
-    asked = Asked(level, resamples, seed, codes)
+    asked = Asked(level, resample.check_drawn(resamples, seed), seed, codes)
     for name, (low, high, more) in INTERVALS[method](state, given, asked).items():
         n = scores[name].n if name in scores else size(given[name])
         found[name] = Interval(
@@ -112,11 +120,12 @@ def _bootstrap_intervals(state: Resampled, given: Mapping[str, Any], asked: Aske
 def _wilson_intervals(state: Resampled, given: Mapping[str, Any], asked: Asked) -> _Found:
     found: _Found = {}
     for name, items in given.items():
-        if asked.cluster is not None:
-            raise InputError("wilson: items count one by one; use method='bootstrap' with cluster")
-        right, counts = shares(state, name, items, "wilson")
-        low, high = wilson(int(counts[right].sum()), int(counts.sum()), asked.level)
-        found[name] = low, high, {}
+        if items is None:
+            right, n = state.share_of(name)  # type: ignore[attr-defined]
+        else:
+            rows, counts = shares(state, name, items, "wilson")
+            right, n = int(counts[rows].sum()), int(counts.sum())
+        found[name] = (*wilson(right, n, asked.level), {"n": n})
     return found
 
 

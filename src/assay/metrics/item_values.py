@@ -1,8 +1,5 @@
-"""States of single items, so that per-item files can be compared without what they came from.
-
-ItemValues: values by name, whose scores are their means (average precision, recall@k, …).
-ItemScores: a score and a class, for the area under the ROC curve.
-"""
+"""ItemValues: values of single items by name, whose scores are their means (average precision,
+recall@k, …), so that per-item files can be compared without what they came from."""
 
 import math
 from collections.abc import Mapping
@@ -13,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
-from assay.core.resampling import Items, RankedItems
+from assay.core.resampling import Items
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, listed
 from assay.metrics._item_rows import mean_items, mean_values, no_form
-from assay.ops.delong import auc_variance
 
-__all__ = ["ItemScores", "ItemValues"]
+__all__ = ["ItemValues"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,45 +91,6 @@ class ItemValues(State):
     def value_of(self, name: str, totals: Ints) -> Floats:
         """The mean of each row of totals."""
         return mean_values(totals)
-
-
-@dataclass(frozen=True, eq=False)
-class ItemScores(State):
-    """rows int64 [n, 3]: item id, whether its class is the positive one, its score as float64
-    bits."""
-
-    rows: Ints = listed("id", "positive", "score")
-
-    @classmethod
-    def from_items(cls, ids: Any, positive: Any, score: Any) -> "ItemScores":
-        """ids int64 [n], different; positive bool [n]; score float64 [n] without NaN.
-
-        >>> ItemScores.from_items([0, 1, 2], [False, True, True], [0.2, 0.1, 0.3])["roc_auc"]
-        0.5
-        """
-        scores = np.ascontiguousarray(score, np.float64)
-        if np.isnan(scores).any():
-            raise InputError(f"score of item {ids[int(np.argmax(np.isnan(scores)))]} is NaN")
-        return cls(np.column_stack([_different(ids), positive, scores.view(np.int64)]))
-
-    def total_scores(self) -> list[Score]:
-        """The area; nan where there is one class only."""
-        items = self.resampling("roc_auc")
-        area = auc_variance(items.positive, items.score).value
-        signature = "roc_auc|of items"
-        n = len(self.rows)
-        return [Score("roc_auc", area, "fraction", "higher", n, {}, signature, provenance())]
-
-    def resampling(self, name: str) -> RankedItems:
-        """Items with their class and score; see core/resampling.py."""
-        if name != "roc_auc":
-            raise InputError(no_form(name, ["roc_auc"]))
-        rows = self.rows[np.argsort(self.rows[:, 0])]
-        return RankedItems(rows[:, 1] == 1, np.array(rows[:, 2]).view(np.float64), rows[:, 0])
-
-    def value_of(self, name: str, totals: Ints) -> Floats:
-        """None: an area is no function of sums."""
-        raise InputError(f"{name} is no function of sums")
 
 
 def _different(ids: Any) -> Ints:

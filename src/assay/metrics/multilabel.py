@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import name_of
 from assay.core.errors import InputError
+from assay.core.resampling import Items, ratio
 from assay.core.score import Score, provenance
-from assay.core.state import State, fixed, grouped, keyed, summed
-from assay.metrics._counting import keyed_limbs
+from assay.core.state import State, fixed, grouped, keyed, listed, summed
+from assay.metrics._counting import has_items, keyed_limbs
+from assay.metrics._item_rows import fine_columns, fine_values
 from assay.metrics._label_formulas import AVERAGES, PER_CLASS, Classes
 from assay.ops.exact import LIMBS, value_of
 from assay.ops.labels import Label
@@ -24,6 +27,8 @@ __all__ = ["MultilabelConfusion", "count_rows"]
 
 Array = npt.NDArray[Any]
 
+DRAWN = 50  # labels whose averages are drawn again
+_WHOLE = ("accuracy", "hamming_loss")
 _NAMES = ("macro_precision", "macro_recall", "macro_f1", "micro_f1", "weighted_f1", "samples_f1")
 
 
@@ -32,16 +37,19 @@ class MultilabelConfusion(State):
     """Counts of rows of labels, each there (1) or not (0) in target and prediction.
 
     cells: (label, target, prediction, limb) -> items, or limbs of the exact sum of their weights.
-    rows: (hits, predicted only, target only, limb) -> rows of so many labels. n: rows.
+    rows: (hits, predicted only, target only, limb) -> rows of so many labels. n: rows. items int64
+    [n L, 4], with items=True: id, place of the label, target, prediction.
     """
 
     cells: Mapping[tuple[Label, int, int, int], int] = keyed()
     rows: Mapping[tuple[int, int, int, int], int] = keyed()
     n: int = summed()
+    items: Array = listed("id", "label", "target", "prediction")
     groups: Mapping[tuple[str, ...], "MultilabelConfusion"] = grouped()
     by: tuple[str, ...] | None = fixed()
     labels: tuple[Label, ...] | None = fixed()
     weighted: bool | None = fixed()
+    detail: tuple[str, ...] | None = fixed()
 
     @cached_property
     def counts(self) -> Classes:
@@ -70,6 +78,7 @@ class MultilabelConfusion(State):
     def value(self, name: str) -> float:
         """ "accuracy" (rows that are right in every label), "hamming_loss", or an average over
         labels or rows: "macro_f1", "micro_recall", "samples_jaccard", …"""
+        name_of(name)
         rows, many = self._rows
         if not self.rows:
             return math.nan
@@ -78,17 +87,10 @@ class MultilabelConfusion(State):
         if name == "hamming_loss":
             wrong = ((rows.fp + rows.fn) * many).sum()
             return float(wrong / (many.sum() * len(self.labels or ())))
-        average, _, own = name.partition("_")
-        if own in PER_CLASS and average == "samples":
+        average, own = _parts(name)
+        if average == "samples":
             return float((PER_CLASS[own](rows) * many).sum() / many.sum())
-        if own in PER_CLASS and average == "macro":  # every label counts, also one that is nowhere
-            return float(PER_CLASS[own](self.counts).mean())
-        if own in PER_CLASS and average in AVERAGES:
-            return float(AVERAGES[average](PER_CLASS[own], self.counts))
-        raise InputError(
-            f"there is no metric {name!r}; there are accuracy, hamming_loss, and "
-            f"{', '.join(f'{a}_' for a in (*AVERAGES, 'samples'))} before {', '.join(PER_CLASS)}"
-        )
+        return float(_averaged(average, own, self.counts))
 
     def per_class(self) -> dict[str, Array]:
         """Columns by label: label, precision, recall, specificity, f1, jaccard, support."""
@@ -105,6 +107,64 @@ class MultilabelConfusion(State):
     def macro_f1(self) -> float:
         """The mean of F1 over labels."""
         return self.value("macro_f1")
+
+    # -- single items --------------------------------------------------------------------------
+
+    def resampling(self, name: str) -> Items:
+        """What rows add to a score: whether they are right, how many labels are wrong, or a value
+        of each. Averages over labels need the items, and have the columns of Confusion and one.
+        See core/resampling.py."""
+        if self.weighted:
+            raise InputError("intervals: rows of labels with weights are not drawn again")
+        self.value(name)  # refuses what there is not
+        size = len(self.labels or ())
+        if not has_items(self, len(self.items) // max(size, 1)):
+            rows, many = self._rows
+            return Items(self._of_rows(name, rows), counts=many)
+        if size > DRAWN:
+            raise InputError(f"intervals are of at most {DRAWN} labels, got {size:,}")
+        table = self.items[np.lexsort((self.items[:, 1], self.items[:, 0]))].reshape(-1, size, 4)
+        own, guess = table[:, :, 2], table[:, :, 3]
+        tp = own & guess
+        truth = np.unique(own, axis=0, return_inverse=True)[1].reshape(-1)
+        if _over_labels(name):
+            columns = np.concatenate([tp, own, guess, np.ones((len(own), 1), np.int64)], axis=1)
+            return Items(columns, table[:, 0, 0], truth=truth, table=f"labels {self.labels}")
+        hits = tp.sum(axis=1)
+        rows = Classes(hits, guess.sum(1) - hits, own.sum(1) - hits, np.array(size))
+        return Items(self._of_rows(name, rows), table[:, 0, 0], truth=truth)
+
+    def _of_rows(self, name: str, rows: Classes) -> Array:
+        """Columns of each kind of rows: (right, one), (wrong labels, one) or fine_columns()."""
+        wrong = rows.fp + rows.fn
+        if _over_labels(name):
+            raise InputError(
+                f"{name}: an average over labels needs the items; count with items=True"
+            )
+        if name in _WHOLE:
+            return np.stack([wrong == 0 if name == "accuracy" else wrong, np.ones_like(wrong)], 1)
+        return fine_columns(PER_CLASS[_parts(name)[1]](rows))
+
+    def value_of(self, name: str, totals: Array) -> Array:
+        """A metric of each row of sums of those columns."""
+        size = len(self.labels or ())
+        if name in _WHOLE:
+            return ratio(totals[:, 0], totals[:, 1] * (1 if name == "accuracy" else size))
+        average, own = _parts(name)
+        if average == "samples":
+            return fine_values(totals)
+        tp, target, guess = np.moveaxis(totals[:, :-1].reshape(-1, 3, size), 0, 2)
+        classes = Classes(tp, guess - tp, target - tp, totals[:, -1])
+        return np.asarray(_averaged(average, own, classes))
+
+    def share_of(self, name: str) -> tuple[int, int]:
+        """The rows that are right in every label, and all; see core/resampling.py."""
+        if self.weighted or name != "accuracy":
+            raise InputError(f"{name} is not a share of rows without weights, as accuracy is")
+        rows, many = self._rows
+        return int(many[(rows.fp + rows.fn) == 0].sum()), self.n
+
+    # -- scores --------------------------------------------------------------------------------
 
     @property
     def signature(self) -> str:
@@ -135,9 +195,32 @@ class MultilabelConfusion(State):
                 raise KeyError(str(error)) from None
 
 
+def _over_labels(name: str) -> bool:
+    return name not in _WHOLE and _parts(name)[0] != "samples"
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """An average and what it is of."""
+    average, _, own = name.partition("_")
+    if average not in (*AVERAGES, "samples") or own not in PER_CLASS:
+        raise InputError(
+            f"there is no metric {name!r}; there are {', '.join(_WHOLE)}, and "
+            f"{', '.join(f'{a}_' for a in (*AVERAGES, 'samples'))} before {', '.join(PER_CLASS)}"
+        )
+    return average, own
+
+
+def _averaged(average: str, own: str, counts: Classes) -> Array:
+    """An average over labels [L, ...]; of "macro" every label counts, also one that is nowhere."""
+    if average == "macro":
+        return np.asarray(PER_CLASS[own](counts).mean(axis=0))
+    return AVERAGES[average](PER_CLASS[own], counts)
+
+
 def count_rows(
-    target: Array, prediction: Array, labels: Sequence[Label] | None, weights: Any
-) -> MultilabelConfusion:
+    target: Array, prediction: Array, labels: Sequence[Label] | None, weights: Any,
+    ids: Array | None = None,
+) -> MultilabelConfusion:  # fmt: skip
     """Rows of labels [n, L], 0 or 1; see count_labels."""
     if target.shape != prediction.shape:
         raise InputError(
@@ -158,9 +241,19 @@ def count_rows(
     kinds, kind_of = np.unique(rows, axis=0, return_inverse=True)
     parts = [keyed_limbs(codes, None if weights is None else np.repeat(weights, times))
              for codes, times in ((pairs, size), (kind_of.reshape(-1), 1))]  # fmt: skip
+    kept: dict[str, Any] = {}
+    if ids is not None:
+        kept = {"items": _items(ids, own, guess), "detail": ("items",)}
     return MultilabelConfusion(
         cells={(names[code // 4], code // 2 % 2, code % 2, limb): part
                for (code, limb), part in parts[0].items()},
         rows={(*kinds[code].tolist(), limb): part for (code, limb), part in parts[1].items()},
         n=n, labels=tuple(names), weighted=weights is not None,
+        **kept,
     )  # fmt: skip
+
+
+def _items(ids: Array, own: Array, guess: Array) -> Array:
+    n, size = own.shape
+    places = np.broadcast_to(np.arange(size), (n, size))
+    return np.stack([np.repeat(ids, size), places.ravel(), own.ravel(), guess.ravel()], axis=1)

@@ -16,17 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import is_one_of, one_of
 from assay.core.errors import InputError
 from assay.core.field_kinds import joined
+from assay.core.resampling import Items, RankedItems
 from assay.core.score import Better, Score, provenance
-from assay.core.state import State, fixed, grouped, summed
-from assay.metrics._counting import refuse_scores
+from assay.core.state import State, fixed, grouped, listed, summed
+from assay.metrics._counting import label_of, refuse_scores
+from assay.metrics._sweep_items import LOSSES, mean_of, of_columns, refuse, rows_of
 from assay.metrics.calibration import EPSILON
 from assay.metrics.sweep import Sweep
 from assay.ops.labels import Label, codes_of
 from assay.ops.sweep import cut, sort_scores
 
-__all__ = ["MultiSweep", "count_columns"]
+__all__ = ["MultiSweep", "count_columns", "uneven_rows"]
 
 TOLERANCE = 1e-3  # of the sum of probabilities from 1: what float16 leaves of a softmax
 AVERAGES = ("macro", "weighted", "micro")
@@ -40,33 +43,36 @@ class MultiSweep(State):
 
     columns: number of a class -> its Sweep, whose pools are by the class of the items (multilabel:
     by 0 and 1). top: the sweep of the highest score of each item, positive where that class is
-    right. n: items; uneven: rows of scores that are no probabilities which sum to 1.
+    right. n: items; uneven: rows of scores that are no probabilities which sum to 1. rows int64
+    [n C, 4], with items=True: id, column, 1 where the item is of that class or has that label,
+    score as float64 bits.
     """
 
     columns: Mapping[int, Sweep] = grouped()
     top: Mapping[int, Sweep] = grouped()
+    rows: Array = listed("id", "column", "target", "score")
     groups: Mapping[tuple[str, ...], "MultiSweep"] = grouped()
     n: int = summed()
     uneven: int = summed()
     by: tuple[str, ...] | None = fixed()
     labels: tuple[Label, ...] | None = fixed()
     kind: str | None = fixed()
+    detail: tuple[str, ...] | None = fixed()
 
     def of(self, label: Label) -> Sweep:
         """The sweep of one class against all others, or of one label."""
         labels = self.labels or ()
-        if label not in labels:
+        if label_of(label) not in labels:
             raise InputError(f"there is no class {label!r}; there are {list(labels)}")
         return self.columns[labels.index(label)]
 
     def auc(self, average: str = "macro", multi_class: str = "ovr") -> float:
         """ROC-AUC averaged: "macro", "weighted" by items, or "micro" over all columns as one;
         multi_class: "ovr" or "ovo". nan where a class has no items, or all."""
-        if average not in AVERAGES:
-            raise InputError(f"average must be one of {', '.join(AVERAGES)}, got {average!r}")
-        if multi_class == "ovr":
+        one_of(average, "average", AVERAGES)
+        if is_one_of(multi_class, ("ovr",)):
             return self._averaged([s.roc_auc for s in self._sweeps], average, lambda s: s.roc_auc)
-        if multi_class != "ovo" or self.kind != "multiclass" or average == "micro":
+        if not is_one_of(multi_class, ("ovo",)) or self.kind != "multiclass" or average == "micro":
             raise InputError(
                 f"multi_class must be ovr, or ovo of a multiclass target with a macro or weighted "
                 f"average; got {multi_class!r}, {average!r}, {self.kind}"
@@ -75,11 +81,12 @@ class MultiSweep(State):
         for a, b in combinations(range(len(self._sweeps)), 2):
             areas = [self._between(a, b).roc_auc, self._between(b, a).roc_auc]
             values.append(sum(areas) / 2)
-            weights.append((self._sweeps[a].positives + self._sweeps[b].positives) / self.n)
+            weights.append((self._sweeps[a].positives + self._sweeps[b].positives) / max(self.n, 1))
         return _mean(values, weights if average == "weighted" else None)
 
     def precision(self, average: str = "macro") -> float:
         """Average precision, averaged likewise."""
+        one_of(average, "average", AVERAGES)
         values = [s.average_precision for s in self._sweeps]
         return self._averaged(values, average, lambda s: s.average_precision)
 
@@ -141,9 +148,19 @@ class MultiSweep(State):
             raise InputError(f"{what} is of one class or of classes that exclude each other")
         if self.uneven:
             raise InputError(
-                f"{what}: {self.uneven} of {self.n} rows of scores are no probabilities that sum "
-                "to 1; apply a softmax first"
+                f"{what}: {int(self.uneven)} of {self.n} rows of scores are no probabilities that "
+                "sum to 1; apply a softmax first"
             )
+
+    def resampling(self, name: str) -> Items | RankedItems:
+        """The items of a macro average or a loss, of a count with items=True; see
+        core/resampling.py."""
+        return of_columns(self, name)
+
+    def value_of(self, name: str, totals: Array) -> Array:
+        """A loss of each row of sums; see core/resampling.py."""
+        refuse(name, LOSSES)
+        return mean_of(totals)
 
     def total_scores(self) -> list[Score]:
         """Averages, then losses of probabilities, then how many items there are."""
@@ -200,9 +217,16 @@ def _mean(values: list[float], weights: list[float] | None) -> float:
     return math.fsum(v * w for v, w in zip(values, weights, strict=True) if w) / total
 
 
+def uneven_rows(score: Array) -> int:
+    """How many rows of scores are no probabilities that sum to 1."""
+    off = np.abs(score.sum(axis=1, dtype=np.float64) - 1) > TOLERANCE
+    return int((off | (score < 0).any(axis=1)).sum())
+
+
 def count_columns(
-    target: Array, score: Array, labels: Sequence[Label] | None, weights: Any, width: int
-) -> MultiSweep:
+    target: Array, score: Array, labels: Sequence[Label] | None, weights: Any, width: int,
+    ids: Array | None = None,
+) -> MultiSweep:  # fmt: skip
     """Scores [n, C] of classes, or of labels where target is [n, C]; see count_scores."""
     refuse_scores(score)
     size = score.shape[1]
@@ -217,7 +241,10 @@ def count_columns(
                 f"target and score must have one shape, got {target.shape} and {score.shape}"
             )
         columns = {j: _of_label(target[:, j], score[:, j], names[j], width) for j in range(size)}
-        return MultiSweep(columns=columns, n=len(score), labels=tuple(names), kind="multilabel")
+        return MultiSweep(
+            columns=columns, n=len(score), labels=tuple(names), kind="multilabel",
+            **rows_of(ids, target == 1, score),
+        )  # fmt: skip
     codes = codes_of(target, names, "target")
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=size))[:-1]
@@ -229,9 +256,8 @@ def count_columns(
     best = score.argmax(axis=1)
     wrong, right, _ = cut(best == codes, score.max(axis=1, initial=-np.inf))
     top = Sweep(pools={0: wrong, 1: right}, positive=1, label="right", mode="exact", width=width)
-    off = np.abs(score.sum(axis=1, dtype=np.float64) - 1) > TOLERANCE
-    uneven = int((off | (score < 0).any(axis=1)).sum())
     return MultiSweep(
-        columns=columns, top={1: top}, n=len(score), uneven=uneven, labels=tuple(names),
-        kind="multiclass",
+        columns=columns, top={1: top}, n=len(score), uneven=uneven_rows(score),
+        labels=tuple(names), kind="multiclass",
+        **rows_of(ids, codes[:, None] == np.arange(size), score),
     )  # fmt: skip

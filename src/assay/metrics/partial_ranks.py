@@ -83,17 +83,18 @@ class PartialRanks(State):
         by: Mapping[str, Any] | None = None,
         gallery_ids: Any = None,
         rows: int | None = None,
+        deep: bool = False,
     ) -> RankCounts:
         """The ranks, when all shards are added; `by` and `gallery_ids` as in count_ranks.
 
         rows: how many the whole gallery has. InputError where shards are missing, overlap, or have
         another number of rows; shards missing at the end are seen with `rows` only, or where a
-        relevant row is among them.
+        relevant row is among them. deep: k may be beyond the gallery, as it may for `.reverse`.
         """
         if self.pairs is None or self.query_ids is None:
             raise InputError("finish: no shard of the gallery was added")
         query, item, gain, _ = self.pairs.T
-        self._check_shards(query, item, rows)
+        self._check_shards(query, item, rows, deep)
         n = len(self.query_ids)
         kept = np.flatnonzero(np.asarray(self.excluded) == 0)
         query, item = query[kept], item[kept]
@@ -113,7 +114,7 @@ class PartialRanks(State):
         reverse = self._state(numbers, back, counts, depth, None)
         return state.with_reverse(reverse, self.directions)
 
-    def _check_shards(self, query: Ints, item: Ints, rows: int | None) -> None:
+    def _check_shards(self, query: Ints, item: Ints, rows: int | None, deep: bool) -> None:
         shards = self.shards[np.argsort(self.shards[:, 0], kind="stable")]
         ends = np.append(0, shards.sum(axis=1))
         wrong = np.flatnonzero(shards[:, 0] != ends[:-1])
@@ -123,8 +124,11 @@ class PartialRanks(State):
                 f"finish: a shard begins with row {shards[at, 0]} where {ends[at]} is next; add "
                 "each shard of the gallery, once"
             )
-        if self.k is not None and self.k != CUTS and max(self.k, default=0) > self.rows:
-            raise InputError(f"k: {max(self.k)} is more than the {self.rows} rows of the gallery")
+        known = deep or self.k is None or self.k == CUTS
+        if not known and max(self.k or (), default=0) > self.rows:
+            raise InputError(
+                f"k: {max(self.k or ())} is more than the {self.rows} rows of the gallery"
+            )
         if rows is not None and rows != self.rows:
             raise InputError(f"finish: the shards added have {self.rows} rows of {rows}")
         held = np.flatnonzero(np.asarray(self.held) != 1)

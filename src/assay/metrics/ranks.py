@@ -228,6 +228,10 @@ def target_scores(
     return scores
 
 
+# A meter ranks the shards of a gallery by both; see GalleryCount in core/protocols.py.
+count_ranks.target_scores = target_scores  # type: ignore[attr-defined]
+
+
 def _ids(given: Any, n: int, what: str) -> Ints:
     if given is None:
         return np.arange(n)

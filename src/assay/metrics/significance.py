@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from assay.core.checks import number, whole
 from assay.core.errors import InputError
 
-__all__ = ["EXACT_BELOW", "Folds", "holm_adjusted", "mcnemar", "nadeau_bengio", "normal", "wilson"]
+__all__ = ["EXACT_BELOW", "Folds", "check_level", "holm_adjusted", "mcnemar", "nadeau_bengio"]
+__all__ += ["normal", "wilson"]
 
 EXACT_BELOW = 25  # discordant items below which McNemar's test counts instead of approximating
 
@@ -21,7 +23,9 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     >>> wilson(0, 10)
     (0.0, 0.2775327998628892)
     """
-    if not 0 <= successes <= n:
+    n = whole(n, "wilson: n", 0)
+    successes = whole(successes, "wilson: successes", 0)
+    if successes > n:
         raise InputError(f"wilson: successes must be in 0..n, got {successes} of n={n}")
     if n == 0:
         return math.nan, math.nan
@@ -59,6 +63,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     """
     from scipy.special import bdtr, chdtrc
 
+    only_a, only_b = whole(only_a, "mcnemar: only_a", 0), whole(only_b, "mcnemar: only_b", 0)
     both = only_a + only_b
     if both < EXACT_BELOW:
         return min(1.0, 2 * float(bdtr(min(only_a, only_b), both, 0.5))) if both else 1.0
@@ -92,17 +97,20 @@ def nadeau_bengio(
     """
     from scipy.special import stdtr, stdtrit
 
-    differences: Any = np.asarray(b, np.float64) - np.asarray(a, np.float64)
-    k = differences.size
-    if len(a) != len(b) or k < 2:
-        raise InputError(f"nadeau_bengio: a and b must be k >= 2 folds, got {len(a)} and {len(b)}")
-    if min(train, test) < 1:
-        raise InputError(f"nadeau_bengio: train and test must be at least 1, got {train}, {test}")
-    _quantile(level)
+    folds_a, folds_b = (
+        _numbers(side, f"nadeau_bengio: {name}") for name, side in (("a", a), ("b", b))
+    )
+    k = len(folds_a)
+    if k != len(folds_b) or k < 2:
+        raise InputError(f"nadeau_bengio: a and b must be k >= 2 folds, got {k} and {len(folds_b)}")
+    train, test = whole(train, "nadeau_bengio: train"), whole(test, "nadeau_bengio: test")
+    check_level(level)
+    differences: Any = np.subtract(folds_b, folds_a)
     delta = math.fsum(differences) / k
     spread = math.sqrt((1 / k + test / train) * differences.var(ddof=1))
     if spread == 0:
-        return Folds(delta, delta, delta, float(delta == 0), math.copysign(math.inf, delta))
+        statistic = math.copysign(math.inf, delta) if delta else 0.0
+        return Folds(delta, delta, delta, float(delta == 0), statistic)
     t = delta / spread
     half = float(stdtrit(k - 1, (1 + level) / 2)) * spread
     return Folds(delta, delta - half, delta + half, float(2 * stdtr(k - 1, -abs(t))), t)
@@ -117,18 +125,34 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
     >>> holm_adjusted([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
-    adjusted, least = list(p_values), 0.0
+    adjusted, least = _numbers(p_values, "p_values"), 0.0
+    if wrong := [p for p in adjusted if p < 0 or p > 1]:
+        raise InputError(f"p_values must be in 0..1, got {wrong[0]!r}")
+    order = sorted((p, i) for i, p in enumerate(adjusted) if not math.isnan(p))
     for done, (p, i) in enumerate(order):
         least = max(least, min(1.0, p * (len(order) - done)))
         adjusted[i] = least
     return adjusted
 
 
+def check_level(level: Any) -> float:
+    """How much an interval holds, above 0 and below 1."""
+    found = number(level, "level")
+    if not 0 < found < 1:
+        raise InputError(f"level must be between 0 and 1, got {level!r}; 0.95 is usual")
+    return found
+
+
 def _quantile(level: float) -> float:
     """Standard normal deviations that a two-sided interval reaches."""
     from scipy.special import ndtri
 
-    if not 0 < level < 1:
-        raise InputError(f"level must be between 0 and 1, got {level!r}; 0.95 is usual")
-    return float(ndtri((1 + level) / 2))
+    return float(ndtri((1 + check_level(level)) / 2))
+
+
+def _numbers(values: Any, what: str) -> list[float]:
+    if isinstance(values, (str, bytes)) or not np.iterable(values):
+        raise InputError(f"{what} must be several numbers, got {values!r}")
+    if getattr(values, "ndim", 1) != 1:
+        raise InputError(f"{what} must be numbers [n], got {values!r}")
+    return [number(value, f"{what}[{i}]") for i, value in enumerate(values)]

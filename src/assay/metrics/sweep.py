@@ -22,14 +22,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import is_one_of, number
 from assay.core.errors import InputError
 from assay.core.field_kinds import joined, parts_of
 from assay.core.resampling import Items, RankedItems
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, listed, peak, pooled, summed
+from assay.metrics import _sweep_curves as curves
+from assay.metrics._counting import float_column, has_items, refuse_sums
+from assay.metrics._sweep_items import (
+    LOSSES,
+    mean_of,
+    of_sweep,
+    refuse,
+    rows_at,
+    weighted_cells,
+)
 from assay.metrics.calibration import Reliability, losses, reliability
 from assay.metrics.confusion import Confusion
-from assay.metrics.thresholds import BestThreshold, best_threshold, grid_of, values_at
+from assay.metrics.thresholds import BestThreshold, best_threshold, grid_of, numbers, values_at
 from assay.ops import sweep as ops
 from assay.ops.labels import Label
 from assay.ops.sweep import Runs
@@ -50,13 +61,15 @@ class Sweep(State):
     negatives. histogram: int64 [2, 65536], negatives and positives by the bits of their score,
     where scores have 16 bits (then pools are empty). label: what the positive one is called.
     width: bits of a score as it was given: 16, 32 or 64 (of bfloat16 32). rows int64 [n, 3], with
-    items=True: id, 1 for a positive item, score as float64 bits.
+    items=True: id, 1 for a positive item, score as float64 bits; row_weights int64 [n, 2]: id and
+    weight likewise, where items have weights.
     mode: "exact", "weighted", "float16" or "bfloat16".
     """
 
     pools: Mapping[int, Floats | tuple[Floats, ...]] = pooled()
     histogram: Any = summed()
     rows: Floats = listed("id", "positive", "score")
+    row_weights: Floats = listed("id", "weight")
     groups: Mapping[tuple[str, ...], "Sweep"] = grouped()
     by: tuple[str, ...] | None = fixed()
     positive: int | None = fixed()
@@ -67,9 +80,8 @@ class Sweep(State):
 
     # -- runs ----------------------------------------------------------------------------------
 
-    @cached_property
-    def _sides(self) -> tuple[Floats, Floats]:
-        """Scores of negatives and positives, sorted upwards; rows with weights as they are."""
+    def classes(self) -> tuple[Floats, Floats]:
+        """Scores [n], or rows (score, weight) [n, 2], of negatives and of positives, unsorted."""
         none = np.zeros((0, 2) if self.mode == "weighted" else 0, np.float32)
         positive = 1 if self.positive is None else self.positive
         others = [joined(values) for label, values in self.pools.items() if label != positive]
@@ -77,16 +89,33 @@ class Sweep(State):
         sides = (first, joined(self.pools.get(positive, none)))
         kind = np.result_type(*(side.dtype for side in sides if len(side)), np.float32)
         first, second = (side.astype(kind, copy=False) for side in sides)
+        return first, second
+
+    @cached_property
+    def _sides(self) -> tuple[Floats, Floats]:
+        """Scores of negatives and positives, sorted upwards."""
         if self.mode == "weighted":
-            return first, second
+            return self._ordered[0][0], self._ordered[1][0]
+        first, second = self.classes()
         return _upwards(first), _upwards(second)
 
     @cached_property
+    def _ordered(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        sides = self.classes()
+        refuse_sums(np.concatenate([side[:, 1] for side in sides]))
+        return ops.weighted_side(sides[0]), ops.weighted_side(sides[1])
+
+    @property
+    def _sums(self) -> tuple[Floats, Floats] | None:
+        """Of each class the weight [n + 1] of its k highest scores, where items have weights."""
+        return (self._ordered[0][1], self._ordered[1][1]) if self.mode == "weighted" else None
+
+    @cached_property
     def _whole(self) -> Runs | None:
-        """All runs at once, of what is small or has weights."""
+        """All runs at once, of what is small."""
         if self.mode in ("float16", "bfloat16"):
             return ops.histogram_runs(np.asarray(self.histogram), self.mode)
-        return ops.weighted_runs(*self._sides) if self.mode == "weighted" else None
+        return None
 
     def over_runs(
         self,
@@ -101,9 +130,13 @@ class Sweep(State):
         slices = ops.slices_of(negatives, positives)
         if wanted is not None and len(slices) > 1:
             ends = np.array([slices[0][1], *(begin for begin, _ in slices)])
-            fp, tp = np.array([len(negatives), len(positives)])[:, None] - ends.T
-            slices = [slices[i] for i in np.flatnonzero(wanted(fp, tp))]
-        return ops.over_runs(negatives, positives, function, slices)
+            counts = np.array([len(negatives), len(positives)])[:, None] - ends.T
+            slices = [slices[i] for i in np.flatnonzero(wanted(*self._weighed(*counts)))]
+        return ops.over_runs(negatives, positives, function, slices, self._sums)
+
+    def _weighed(self, fp: Floats, tp: Floats) -> tuple[Floats, Floats]:
+        """Numbers of the highest scores of each class, as weights where items have some."""
+        return (fp, tp) if self._sums is None else (self._sums[0][fp], self._sums[1][tp])
 
     @cached_property
     def negatives(self) -> Any:
@@ -116,6 +149,8 @@ class Sweep(State):
         return self._total(1)
 
     def _total(self, side: int) -> Any:
+        if self._sums is not None:
+            return self._sums[side][-1].item()
         if self._whole is None:
             return len(self._sides[side])
         sums = self._whole.tp if side else self._whole.fp
@@ -134,10 +169,13 @@ class Sweep(State):
     def _areas(self) -> tuple[float, float]:
         """ROC-AUC and average precision, from one pass."""
         pairs, steps = 0, []
-        for above, step in self.over_runs(ops.areas):
+        n, p = self.negatives, self.positives
+        # Weights at about 1, so that no product is too large or 0; a power of two rounds nothing.
+        size = math.frexp(max(n, p))[1] if self._sums is not None else 0
+        for above, step in self.over_runs(lambda runs: ops.areas(runs.scaled(-size))):
             pairs += above
             steps.append(step)
-        n, p = self.negatives, self.positives
+        n, p = (math.ldexp(side, -size) if size else side for side in (n, p))
         auc = pairs / (2 * n * p) if n and p else math.nan
         return auc, math.fsum(steps) / p if p else math.nan
 
@@ -163,16 +201,7 @@ class Sweep(State):
     def partial_auc(self, max_fpr: float) -> float:
         """The area under the ROC curve up to a false positive rate, put to 0.5 for chance and 1
         for the best (McClish); nan where there is one class."""
-        if not 0 < max_fpr <= 1:
-            raise InputError(f"max_fpr must be above 0 and at most 1, got {max_fpr!r}")
-        if max_fpr == 1 or not (self.negatives and self.positives):
-            return self.roc_auc
-        fpr, tpr, _ = self.roc_curve()
-        stop = int(np.searchsorted(fpr, max_fpr, "right"))
-        edge = np.interp(max_fpr, fpr[stop - 1 : stop + 1], tpr[stop - 1 : stop + 1])
-        area = np.trapezoid(np.append(tpr[:stop], edge), np.append(fpr[:stop], max_fpr))
-        least = max_fpr * max_fpr / 2
-        return float(0.5 * (1 + (area - least) / (max_fpr - least)))
+        return curves.partial_area(self, max_fpr)
 
     # -- curves --------------------------------------------------------------------------------
 
@@ -187,67 +216,51 @@ class Sweep(State):
     def roc_curve(self) -> tuple[Floats, Floats, Floats]:
         """(false positive rate, true positive rate, threshold) [m + 1], from (0, 0) at inf; a
         rate is nan where its class is empty."""
-        score, fp, tp = self.curve()[:3]
-        with np.errstate(invalid="ignore"):
-            rates = [np.append(0.0, side) / np.float64(total)
-                     for side, total in ((fp, self.negatives), (tp, self.positives))]  # fmt: skip
-        return rates[0], rates[1], np.append(np.inf, score.astype(np.float64))
+        return curves.roc(self)
 
     def precision_recall_curve(self) -> tuple[Floats, Floats, Floats]:
         """(precision [m + 1], recall [m + 1], threshold [m]), thresholds upwards; the last point
         is precision 1 and recall 0. Recall is nan without positives."""
-        score, fp, tp = self.curve()[:3]
-        with np.errstate(invalid="ignore"):
-            recall = tp / np.float64(self.positives)
-        precision = tp / (tp + fp)
-        return (
-            np.append(precision[::-1], 1.0),
-            np.append(recall[::-1], 0.0),
-            score[::-1].astype(np.float64),
-        )
+        return curves.precision_recall(self)
 
     def det_curve(self) -> tuple[Floats, Floats, Floats]:
         """(false positive rate, false negative rate, threshold) [m], thresholds upwards, between
         the last without false positives (it may be inf) and the first without false negatives."""
-        score, fp, tp = self.curve()[:3]
-        fp, tp = np.append(0, fp), np.append(0, tp)
-        first = int(np.searchsorted(fp, 0, "right")) - 1
-        last = int(np.searchsorted(tp, tp[-1])) + 1
-        with np.errstate(invalid="ignore"):
-            fpr, fnr = fp / np.float64(self.negatives), (tp[-1] - tp) / np.float64(self.positives)
-        columns = (fpr, fnr, np.append(np.inf, score.astype(np.float64)))
-        fpr, fnr, threshold = (column[first:last][::-1] for column in columns)
-        return fpr, fnr, threshold
+        return curves.det(self)
 
     # -- thresholds ----------------------------------------------------------------------------
 
     def at(self, threshold: float) -> Confusion:
         """The confusion of labels 0 and 1 at a threshold, which a score is at or above."""
-        if math.isnan(threshold):
+        if math.isnan(number(threshold, "at: the threshold")):
             raise InputError("at: the threshold is NaN")
+        known: dict[str, Any] = {"labels": (0, 1), **rows_at(self, threshold)}
         if self.mode == "weighted":
-            raise InputError("at: take count_labels(target, score >= t, weights=) with weights")
+            return Confusion(**weighted_cells(*self.classes(), threshold), **known)
         fp, tp = (counts[0].item() for counts in self.counts_at([threshold]))
         fn, tn = self.positives - tp, self.negatives - fp
         cells = {(0, 0): tn, (0, 1): fp, (1, 0): fn, (1, 1): tp}
-        return Confusion(cells={pair: n for pair, n in cells.items() if n}, labels=(0, 1))
+        return Confusion(cells={pair: n for pair, n in cells.items() if n}, **known)
 
     def counts_at(self, thresholds: Any) -> tuple[Any, Any]:
         """(fp, tp) [t] at thresholds [t]."""
+        thresholds = numbers(thresholds, "thresholds")
+        if thresholds.ndim != 1:
+            raise InputError(f"thresholds must be [t], got shape {thresholds.shape}")
         if self._whole is not None:
             score = self._whole.score.astype(np.float64)
-            place = np.searchsorted(-score, -np.asarray(thresholds, np.float64), "right")
+            place = np.searchsorted(-score, -thresholds, "right")
             zero = np.zeros(1, self._whole.fp.dtype)
             fp, tp = (np.concatenate([zero, side]) for side in self._whole[1:3])
             return fp[place], tp[place]
         sides = self._sides
         least = np.array([ops.least_at(t, sides[0].dtype) for t in thresholds], sides[0].dtype)
         fp, tp = (len(side) - np.searchsorted(side, least, "left") for side in sides)
-        return fp, tp
+        return self._weighed(fp, tp)
 
     def value(self, metric: str, threshold: float) -> float:
         """A metric of the confusion at a threshold; nan without items."""
-        if math.isnan(threshold):
+        if math.isnan(number(threshold, "value: the threshold")):
             raise InputError("value: the threshold is NaN")
         return float(values_at(self, metric, [threshold])[0])
 
@@ -267,7 +280,7 @@ class Sweep(State):
         >>> count_scores([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).best_threshold("accuracy").threshold
         0.35
         """
-        return best_threshold(self, metric, grid_of(grid), constraint or {})
+        return best_threshold(self, metric, grid_of(grid), constraint)
 
     # -- probabilities -------------------------------------------------------------------------
 
@@ -310,14 +323,15 @@ class Sweep(State):
     # -- single items --------------------------------------------------------------------------
 
     def per_item(self, name: str) -> Floats:
-        """ "id", "positive" (1 or 0) or "score" of each item, in order of id; needs a count with
-        items=True."""
-        if "items" not in (self.detail or ()):
+        """ "id", "positive" (1 or 0), "score" or (where items have some) "weight" of each item, in
+        order of id; needs a count with items=True."""
+        if not has_items(self, len(self.rows)):
             raise InputError("per_item: rows were not kept; count with items=True")
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
-        columns = {"id": rows[:, 0], "positive": rows[:, 1],
-                   "score": np.ascontiguousarray(rows[:, 2]).view(np.float64)}  # fmt: skip
-        if name not in columns:
+        columns = {"id": rows[:, 0], "positive": rows[:, 1], "score": float_column(self.rows)}
+        if self.mode == "weighted":
+            columns["weight"] = float_column(self.row_weights)
+        if not is_one_of(name, columns):
             raise InputError(f"per_item: no column {name!r}; there are {list(columns)}")
         return columns[name]
 
@@ -326,21 +340,13 @@ class Sweep(State):
         return {name: self.per_item(name) for name in ("positive", "score")}
 
     def resampling(self, name: str) -> Items | RankedItems:
-        """The items of an area under the curve; see core/resampling.py."""
-        if name != "roc_auc" or self.mode == "weighted":
-            raise InputError(f"{name} of scores has no interval; roc_auc has, without weights")
-        if "items" in (self.detail or ()):
-            positive, score = self.per_item("positive"), self.per_item("score")
-            return RankedItems(positive.astype(bool), score, self.per_item("id"))
-        if self.mode != "exact":
-            raise InputError("roc_auc of a histogram has no interval; count float32 scores")
-        negatives, positives = self._sides
-        label = np.arange(len(negatives) + len(positives)) >= len(negatives)
-        return RankedItems(label, np.concatenate([negatives, positives]))
+        """The items of an area under a curve or of a loss; see core/resampling.py."""
+        return of_sweep(self, name)
 
     def value_of(self, name: str, totals: Floats) -> Floats:
-        """No score of a sweep is made of sums; see core/resampling.py."""
-        raise InputError(f"{name} of scores is not made of sums of items")
+        """A loss of each row of sums; see core/resampling.py."""
+        refuse(name, LOSSES)
+        return mean_of(totals)
 
     # -- scores --------------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import number
 from assay.core.errors import InputError
 from assay.core.score import Score, provenance
 from assay.metrics._label_formulas import metric_named, of_two
 from assay.ops.sweep import Runs
 
-__all__ = ["BestThreshold", "best_of", "best_threshold", "grid_of", "values_at"]
+__all__ = ["BestThreshold", "best_of", "best_threshold", "constraints", "grid_of"]
+__all__ += ["numbers", "values_at"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,7 +70,7 @@ def grid_of(grid: Any) -> Floats | None:
     """
     if grid is None:
         return None
-    values = _decimals(grid) if isinstance(grid, str) else np.asarray(grid, np.float64)
+    values = _decimals(grid) if isinstance(grid, str) else numbers(grid, "grid")
     if values.ndim != 1 or not values.size or np.isnan(values).any():
         raise InputError(f"grid must be thresholds without NaN, got {grid!r}")
     if (np.diff(values) <= 0).any():
@@ -79,13 +81,28 @@ def grid_of(grid: Any) -> Floats | None:
     return values
 
 
+def constraints(given: Any) -> dict[str, float]:
+    """Least values of metrics, by name."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"constraint must be as in {{'recall': 0.9}}, got {given!r}")
+    least = {name: number(value, f"constraint: {name}") for name, value in given.items()}
+    for name, value in least.items():
+        metric_named(name, positive=1)
+        if math.isnan(value):
+            raise InputError(f"constraint: {name} must be a number, got nan")
+    return least
+
+
 def best_of(thresholds: Any, values: Floats) -> Best:
     """The best of values at thresholds [t]; equal ones as Sweep.best_threshold says."""
     if not len(values) or np.isnan(values).all():
         return Best(math.nan, math.nan)
-    equal = np.asarray(thresholds)[values >= np.nanmax(values) - EQUAL].astype(np.float64)
-    distance = np.abs(equal - 0.5)
-    return Best(float(np.nanmax(values)), float(equal[distance == distance.min()].min()))
+    places = np.flatnonzero(values >= np.nanmax(values) - EQUAL)
+    equal = np.asarray(thresholds)[places].astype(np.float64)
+    best = np.lexsort((equal, np.abs(equal - 0.5)))[0]
+    return Best(float(values[places[best]]), float(equal[best]))
 
 
 def values_at(sweep: Any, metric: str, thresholds: Any) -> Floats:
@@ -98,12 +115,14 @@ def values_at(sweep: Any, metric: str, thresholds: Any) -> Floats:
 
 
 def best_threshold(
-    sweep: Any, metric: str, grid: Floats | None, constraint: Mapping[str, float]
+    sweep: Any, metric: str, grid: Floats | None, constraint: Mapping[str, float] | None
 ) -> BestThreshold:
     """See Sweep.best_threshold."""
     n, p = sweep.negatives, sweep.positives
     of_metric = metric_named(metric, positive=1)
-    needed = [(metric_named(name, positive=1), least) for name, least in constraint.items()]
+    needed = [
+        (metric_named(name, positive=1), least) for name, least in constraints(constraint).items()
+    ]
 
     def values_of(fp: Any, tp: Any) -> Floats:
         classes = of_two(fp, tp, n, p)
@@ -116,8 +135,9 @@ def best_threshold(
         return best_of(runs.score, values_of(runs.fp, runs.tp))
 
     def may_be_best(fp: Any, tp: Any) -> Any:
-        """No metric falls when tp rises or fp falls, so none is higher in a slice than with the
-        fp where it begins and the tp where it ends. What is reached at an end is reached."""
+        """Of two classes no metric falls when tp rises or fp falls, so none is higher in a slice
+        than with the fp where it begins and the tp where it ends. What is reached at an end is
+        reached. (Of one class the other may come to be predicted, and the mean has one more.)"""
         reached = values_of(fp[1:], tp[1:])
         bound = np.asarray(of_metric(of_two(fp[:-1], tp[1:], n, p)), np.float64)
         return ~(bound < np.nanmax(reached, initial=-np.inf) - ROUNDING)
@@ -133,7 +153,7 @@ def best_threshold(
         found = (
             [best_of(*whole_curve())]
             if grid is not None
-            else (sweep.over_runs(of_slice, may_be_best))
+            else sweep.over_runs(of_slice, may_be_best if n and p else None)
         )
         for own in found:
             if not math.isnan(own.value) and own.better_than(best):
@@ -142,6 +162,17 @@ def best_threshold(
     return BestThreshold(
         metric, best.threshold, best.value, sweep.n, f"{signature}|{sweep.signature}", whole_curve
     )
+
+
+def numbers(values: Any, what: str) -> Floats:
+    """Numbers as float64; no bools, text or dates."""
+    try:
+        given = np.asarray(values)
+        if given.dtype.kind in "iufO" or not given.size:
+            return given.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    raise InputError(f"{what} must be numbers, got {values!r}")
 
 
 def _decimals(text: str) -> Floats:

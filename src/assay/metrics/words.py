@@ -86,6 +86,10 @@ def count_chars(
     )  # fmt: skip
 
 
+# A meter has token ids of a GPU copied to the host without waiting for them.
+count_words.on_host = True  # type: ignore[attr-defined]
+
+
 def _count(
     unit: str,
     reference: Any,

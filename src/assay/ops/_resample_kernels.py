@@ -10,7 +10,7 @@ import numpy as np
 from assay.ops._intrinsics import keep, pointer
 from assay.ops.jit import inlined, kernel
 
-__all__ = ["aucs", "poisson_totals", "poisson_weights", "totals", "weights"]
+__all__ = ["aucs", "curves", "poisson_totals", "poisson_weights", "totals", "weights"]
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FIRST, SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -20,6 +20,7 @@ LOW, ONE = np.uint64(0xFFFFFFFF), np.uint64(1)
 AT_ONCE = 1024  # places drawn before they are counted
 BESIDE = 8  # replicates whose weights are kept while columns are read once
 BLOCK = 2048  # items of a column read by all of them
+TINY = 1e-300  # no branch to be guessed where nothing was drawn yet
 FEW = 1 << 20  # items up to which half a hash is random enough for one draw
 
 # 2^32 times the probability that a Poisson(1) number is at most 0, 1, …, 11; above it is 2^-32
@@ -182,3 +183,36 @@ def aucs(keys, units, negative, positive, below, upto, out):
             twice += w * (before[below[j]] + before[upto[j]])
         both = float(wanted) * float(total)
         out[r] = float(twice) / (2.0 * both) if both > 0 else np.nan
+
+
+@kernel
+def curves(keys, units, unit, positive, last, weight, precise, out):
+    """The area under the ROC curve of each replicate, or, where precise, average precision; nan
+    where it is not defined.
+
+    keys uint64 [r]; units: how many items or clusters are drawn. Items best first: unit int32 [n],
+    who each is; positive, last bool [n], whether it is, and whether a lower score follows; weight
+    float64 [n], or empty where all weigh 1. out float64 [r]. Sums of whole numbers are exact below
+    2^53.
+    """
+    drawn = np.empty(units, np.uint8)
+    places = np.empty(AT_ONCE + 1, np.int64)
+    n, weighted = len(unit), len(weight) > 0
+    for r in range(len(keys)):
+        _drawn(keys[r], units, drawn, places)
+        fp, tp, fp0, tp0, total = 0.0, 0.0, 0.0, 0.0, 0.0
+        for i in range(n):
+            w = np.float64(drawn[unit[i]])
+            w = w * weight[i] if weighted else w
+            tp += w * positive[i]
+            fp += w * (1 - positive[i])
+            if last[i]:
+                if precise:
+                    total += (tp - tp0) * (tp / max(tp + fp, TINY))
+                else:
+                    total += (fp - fp0) * (tp + tp0)
+                fp0, tp0 = fp, tp
+        if precise:
+            out[r] = total / tp if tp > 0 else np.nan
+        else:
+            out[r] = total / (2.0 * fp * tp) if fp > 0 and tp > 0 else np.nan

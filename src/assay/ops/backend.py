@@ -19,6 +19,24 @@ __all__ = ["BACKENDS", "choose", "on_device"]
 # op -> backend -> "module:function", best first
 BACKENDS: dict[str, dict[str, str]] = {
     "edit": {"numba": "assay.ops.edit:compare", "reference": "assay.ops.reference:compare"},
+    "cut": {"numba": "assay.ops.sweep:cut_sorted", "reference": "assay.ops.reference_sweep:cut"},
+    "merge": {"numba": "assay.ops.sweep:merge", "reference": "assay.ops.reference_sweep:merge"},
+    "matches": {
+        "numba": "assay.ops._ngram_kernels:matches",
+        "reference": "assay.ops.reference_ngram:matches",
+    },
+    "subsequences": {
+        "numba": "assay.ops._ngram_kernels:subsequences",
+        "reference": "assay.ops.reference_ngram:subsequences",
+    },
+    "ngrams": {
+        "numba": "assay.ops._ngram_kernels:ngrams",
+        "reference": "assay.ops.reference_ngram:ngrams",
+    },
+    "consensus": {
+        "numba": "assay.ops._ngram_kernels:consensus",
+        "reference": "assay.ops.reference_ngram:consensus",
+    },
     "topk": {
         "numba": "assay.ops._similarity_scan:topk",
         "reference": "assay.ops.reference_ranks:topk",

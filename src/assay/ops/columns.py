@@ -1,5 +1,6 @@
 """Columns that people hold, as NumPy arrays: lists, pandas, polars, Arrow, CPU tensors."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["as_array", "as_floats", "refuse_missing", "same_length"]
+__all__ = ["as_array", "as_floats", "on_device", "refuse_missing", "same_length"]
 
 
 def as_array(data: Any, what: str) -> npt.NDArray[Any]:
@@ -27,8 +28,17 @@ def as_array(data: Any, what: str) -> npt.NDArray[Any]:
     return array
 
 
+def on_device(data: Any) -> bool:
+    """Whether the data is a tensor outside the host's memory: to look at it is to wait for it."""
+    if type(data) is np.ndarray or not hasattr(data, "detach"):
+        return False
+    return bool(data.device.type != "cpu")
+
+
 def refuse_missing(column: npt.NDArray[Any], what: str) -> None:
-    """An InputError with the first row of None, NaN or NA in a column of objects."""
+    """An InputError with the first row of None, NaN or NA."""
+    if column.dtype.kind == "f" and np.isnan(column).any():
+        raise InputError(f"{what}[{int(np.argmax(np.isnan(column)))}] is missing; drop that row")
     if column.dtype != object:
         return
     for row, value in enumerate(column.tolist()):
@@ -49,7 +59,13 @@ def as_floats(data: Any, what: str) -> npt.NDArray[Any]:
 
 def same_length(**columns: Any) -> int:
     """n, the length of all columns that are given."""
-    sizes = {name: len(column) for name, column in columns.items() if column is not None}
+    sizes = {}
+    for name, column in columns.items():
+        try:
+            if column is not None:
+                sizes[name] = len(column)
+        except TypeError:
+            raise InputError(f"{name} must be a column of values, got {column!r}") from None
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{name} has {size}" for name, size in sizes.items())
         raise InputError(f"columns must be of one length: {told}")
@@ -70,9 +86,22 @@ def _converted(data: Any, what: str) -> npt.NDArray[Any]:
     try:
         if type(data).__module__.partition(".")[0] == "pyarrow":
             return np.asarray(data.to_numpy() if hasattr(data, "chunks") else data.to_numpy(False))
-        return np.asarray(data)
+        array = np.asarray(data)
     except ValueError as error:
         raise InputError(f"{what} must be a column or rows of one width: {error}") from None
+    if array.dtype.kind == "U" and isinstance(data, (list, tuple)):
+        _refuse_mixed(data, what)
+    return array
+
+
+def _refuse_mixed(data: Sequence[Any], what: str) -> None:
+    """NumPy would write 1 as "1" and nan as "nan" where others are strings."""
+    if all(issubclass(kind, (str, list, tuple, np.ndarray)) for kind in {*map(type, data)}):
+        return
+    row = next(i for i, value in enumerate(data) if not isinstance(value, str))
+    raise InputError(
+        f"{what} holds strings, but {data[row]!r} at [{row}]; write it as text, or drop that row"
+    )
 
 
 def _nulls(data: Any) -> int:

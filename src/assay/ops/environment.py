@@ -1,6 +1,5 @@
 """Facts about this machine and installation, and compiling the kernels ahead of use."""
 
-import importlib
 import os
 import platform
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 
 from assay.core.ragged import Ragged
 from assay.core.threads import thread_count
+from assay.ops import probe
 
 __all__ = ["describe", "warm_kernels"]
 
@@ -91,6 +91,7 @@ def _warm_resampling() -> None:
     resample.weights(2, 1)
     resample.poisson_weights(rows[:, 0], 1)
     resample.aucs(resample.rank(rows[:, 0] > 50, rows[:, 1]), 1)
+    resample.curves(resample.ordered(rows[:, 0] > 50, rows[:, 1]), 1)
 
 
 def _version(name: str) -> str:
@@ -109,16 +110,9 @@ def _kernel_cache() -> str:
 
 
 def _native() -> str:
-    try:
-        native = importlib.import_module("assay._native")
-    except ModuleNotFoundError:
-        return (
-            "not built: no C++ compiler or Python headers at install time; "
-            "reinstall with ASSAY_REQUIRE_NATIVE=1 to see the error"
-        )
-    except ImportError as error:
-        return f"cannot be loaded: {error}"
-    driver = native.cuda_driver()
+    if reason := probe.native_reason():
+        return reason
+    driver = probe.native.cuda_driver()
     if not driver.available:
         return f"loaded; CUDA driver: {driver.reason}"
     return f"loaded; CUDA driver {driver.version}, {driver.devices} device(s)"

@@ -66,6 +66,8 @@ def _distinct(data: Any, name: str, n: int) -> tuple[list[str], npt.NDArray[np.i
     if not isinstance(data, (pa.Array, pa.ChunkedArray)):
         if isinstance(data, (str, bytes)) or not isinstance(data, Iterable):
             raise InputError(f"by: column {name!r} must have {n} values, got {data!r}")
+        if getattr(data, "ndim", 1) != 1:
+            raise InputError(f"by: column {name!r} must be values [n], got {data!r}")
         values = data.detach().cpu().tolist() if hasattr(data, "detach") else list(data)
         try:
             # Of one type, or a name would depend on what else there is: 1 beside 1.5 is 1.0.

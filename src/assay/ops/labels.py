@@ -12,7 +12,7 @@ from assay.ops.jit import kernel, twin
 from assay.ops.rankings import stable_id
 
 __all__ = ["Label", "binary_cells", "codes_of", "count_cells", "count_pairs", "distinct"]
-__all__ += ["number_of"]
+__all__ += ["kind_of", "not_among", "number_of"]
 
 Ints = npt.NDArray[np.int64]
 Label = int | str
@@ -68,13 +68,17 @@ def binary_cells_int(target: Ints, prediction: Ints) -> tuple[int, int, int, int
 binary_cells_bool = twin(binary_cells_int, "binary_cells_bool")
 
 
-def distinct(*columns: npt.NDArray[Any]) -> list[Label]:
-    """All labels of the columns, in order: integers by value, strings by character."""
-    kinds = {_kind(column) for column in columns if column.size}
-    if len(kinds) > 1:
-        raise InputError(
-            "labels must be all integers or all strings, got " + " and ".join(sorted(kinds))
-        )
+def distinct(*columns: npt.NDArray[Any], what: Sequence[str] = ()) -> list[Label]:
+    """All labels of the columns, in order: integers by value, strings by character. what: how
+    messages call the columns."""
+    called = what or [f"column {i}" for i in range(len(columns))]
+    kinds = {
+        own: kind_of(column, own)
+        for own, column in zip(called, columns, strict=True) if column.size
+    }  # fmt: skip
+    if len({*kinds.values()}) > 1:
+        told = ", ".join(f"{own} holds {kind}" for own, kind in kinds.items())
+        raise InputError(f"labels must be all integers or all strings: {told}; make them one type")
     found: set[Label] = set()
     for column in columns:
         found.update(_unique(column))
@@ -85,8 +89,10 @@ def codes_of(column: npt.NDArray[Any], labels: Sequence[Label], what: str) -> In
     """Which of `labels` each value is, int64 [n]; another value is an InputError with its row."""
     if not column.size:
         return np.zeros(0, np.int64)
-    kind = _kind(column)
+    kind = kind_of(column, what)
     if kind == "integers" and all(isinstance(label, int) for label in labels):
+        for end in (min(labels), max(labels)) if len(labels) else ():
+            _refuse_wide(end, "labels")
         ordered = np.array(labels, np.int64)
         column = column.astype(np.int64, copy=False)
         order = np.argsort(ordered, kind="stable")
@@ -98,16 +104,21 @@ def codes_of(column: npt.NDArray[Any], labels: Sequence[Label], what: str) -> In
             bad = ordered[codes] != column if len(labels) else np.ones(len(column), bool)
     else:
         known = [label if isinstance(label, str) else None for label in labels]
-        codes = _places_of(column, known)
+        text = kind == "strings"
+        codes = _places_of(column, known) if text else np.full(len(column), -1)
         bad = codes < 0
     if bad.any():
         row = int(np.argmax(bad))
         value = column[row].item() if hasattr(column[row], "item") else column[row]
-        raise InputError(
-            f"{what}[{row}] is {value!r}, which is not among the labels "
-            f"({', '.join(map(repr, labels[:5]))}{', …' if len(labels) > 5 else ''})"
-        )
+        raise InputError(not_among(what, row, value, labels))
     return codes
+
+
+def not_among(what: str, row: int, value: Any, labels: Sequence[Label]) -> str:
+    """The message that a label is none of those there are."""
+    some = ", ".join(map(repr, labels[:5]))
+    more = ", …" if len(labels) > 5 else ""
+    return f"{what}[{row}] is {value!r}, which is not among the labels ({some}{more})"
 
 
 def count_cells(target: Ints, prediction: Ints, size: int) -> Ints:
@@ -139,27 +150,34 @@ def number_of(label: Label) -> int:
     return stable_id(label) if isinstance(label, str) else label
 
 
-def _kind(column: npt.NDArray[Any]) -> str:
+def kind_of(column: npt.NDArray[Any], what: str) -> str:
+    """ "integers" or "strings"; an InputError for a column that holds no labels."""
     if column.dtype.kind in "iub" and column.dtype != np.uint64:
-        return "integers"
-    if column.dtype == np.uint64 and not (column > np.iinfo(np.int64).max).any():
         return "integers"
     if column.dtype.kind in "UT" or (
         column.dtype == object and all(isinstance(value, str) for value in column)
     ):
         return "strings"
-    if column.dtype == object and all(isinstance(value, (int, np.integer)) for value in column):
+    if column.dtype == np.uint64 or (
+        column.dtype == object and all(isinstance(value, (int, np.integer)) for value in column)
+    ):
+        for end in (column.min(), column.max()) if column.size else ():
+            _refuse_wide(int(end), what)
         return "integers"
-    if column.dtype == np.uint64 and column.size and column.max() > np.iinfo(np.int64).max:
-        raise InputError(f"labels must fit into int64, got {column.max()}")
     kind = "mixed values" if column.dtype == object else str(column.dtype)
-    raise InputError(f"labels must be integers or strings, got {kind}")
+    fix = "; cast whole numbers to integers, cut scores" if column.dtype.kind == "f" else ""
+    raise InputError(f"{what}: labels must be integers or strings, got {kind}{fix}")
+
+
+def _refuse_wide(label: Any, what: str) -> None:
+    if not -(1 << 63) <= label < 1 << 63:
+        raise InputError(f"{what}: labels must fit into int64, got {label}")
 
 
 def _unique(column: npt.NDArray[Any]) -> list[Label]:
     if not column.size:
         return []
-    if _kind(column) == "strings":
+    if column.dtype.kind not in "iub" and kind_of(column, "labels") == "strings":
         texts = _texts(column)
         return sorted(set(texts)) if isinstance(texts, list) else texts.unique().to_pylist()
     column = column.astype(np.int64, copy=False)

@@ -23,7 +23,7 @@ from assay.core.ragged import Ragged
 from assay.ops import _token_kernels as kernels
 from assay.ops.tokens import pack, strings
 
-__all__ = ["basic", "resolve"]
+__all__ = ["basic", "resolve", "rewritten"]
 
 Normaliser = Callable[[Ragged], Ragged]
 
@@ -67,23 +67,26 @@ def basic(text: Ragged) -> Ragged:
     if kernels.has_high_bytes(used):
         unsettled = kernels.unsettled_rows(text.values, text.offsets, classes)
         if unsettled.any():
-            text = _settled(text, unsettled)
+            text = rewritten(text, unsettled, _settled)
     values, offsets = kernels.basic_rows(text.values, text.offsets, classes, lower)
     values.flags.writeable = False  # one array type, so one compiled kernel
     return Ragged(values, offsets)
 
 
-def _settled(text: Ragged, unsettled: npt.NDArray[np.bool_]) -> Ragged:
-    """The rows that a table cannot normalise, done by unicodedata."""
+def rewritten(text: Ragged, chosen: npt.NDArray[np.bool_], change: Callable[[str], str]) -> Ragged:
+    """The text with some of its rows changed by a function: those that no kernel can do."""
     data = text.values.tobytes()
     rows = [data[a:b] for a, b in pairwise(text.offsets.tolist())]
-    for r in np.flatnonzero(unsettled).tolist():
-        line = rows[r].decode("utf-8", "surrogatepass")
-        line = unicodedata.normalize("NFKC", line).lower()
+    for r in np.flatnonzero(chosen).tolist():
+        line = change(rows[r].decode("utf-8", "surrogatepass"))
         rows[r] = line.encode("utf-8", "surrogatepass")
     joined = b"".join(rows).ljust(8, b"\0")
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return Ragged.from_lengths(np.frombuffer(joined, np.uint8), lengths)
+
+
+def _settled(line: str) -> str:
+    return unicodedata.normalize("NFKC", line).lower()
 
 
 @functools.cache

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from assay.core.threads import parallel
 from assay.ops import _sweep_kernels as kernels
+from assay.ops.backend import choose
 
-__all__ = ["Runs", "areas", "bits_of", "cut", "histogram_runs", "least_at", "over_runs"]
-__all__ += ["slices_of", "sort_scores", "weighted_runs"]
+__all__ = ["Runs", "areas", "bits_of", "cut", "cut_sorted", "histogram_runs", "least_at", "merge"]
+__all__ += ["over_runs", "slices_of", "sort_scores", "weighted_side"]
 
 Floats = npt.NDArray[Any]
 
@@ -37,6 +38,14 @@ class Runs(NamedTuple):
     tp: npt.NDArray[Any]
     before: tuple[Any, Any] = (0, 0)
 
+    def scaled(self, power: int) -> "Runs":
+        """The same with weights times a power of two."""
+        if not power:
+            return self
+        fp, tp = (np.ldexp(side, power) for side in self[1:3])
+        first, second = (float(np.ldexp(side, power)) for side in self.before)
+        return Runs(self.score, fp, tp, (first, second))
+
 
 def cut(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
     """Scores of label 0 and of label 1, each sorted upwards, and the first bad row or -1: one
@@ -47,6 +56,12 @@ def cut(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
     >>> cut(np.array([1, 0, 1]), np.array([0.9, 0.4, 0.1]))
     (array([0.4]), array([0.1, 0.9]), -1)
     """
+    found: tuple[Floats, Floats, int] = choose("cut")(target, score)
+    return found
+
+
+def cut_sorted(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
+    """The backend of cut() that is compiled."""
     kind = np.bool_ if target.dtype == np.bool_ else np.int64
     target = np.require(target, kind, "C")
     # As the kernel puts them, whatever labels there are: it must not write past an end.
@@ -80,22 +95,36 @@ def _sort(scores: Floats) -> None:
 
 def over_runs(
     negatives: Floats, positives: Floats, function: Callable[[Runs], Any],
-    slices: Sequence[Slice] | None = None,
+    slices: Sequence[Slice] | None = None, sums: tuple[Floats, Floats] | None = None,
 ) -> Iterator[Any]:  # fmt: skip
     """A function of each slice of the runs of two classes, best scores first. Each class is sorted
-    upwards, both are of one dtype. slices: some of slices_of(), by default all."""
-    call: Any = kernels.merge_32 if negatives.dtype == np.float32 else kernels.merge_64
+    upwards, both are of one dtype. slices: some of slices_of(), by default all. sums: of each class
+    the weight [n + 1] of its k highest scores; then fp and tp are weights."""
+    call = choose("merge")
 
     def some(bounds: Slice) -> Any:
         (i, j), (i_end, j_end) = bounds
-        own = negatives[i:i_end], positives[j:j_end]
-        size = i_end - i + j_end - j
-        score, counts = np.empty(size, negatives.dtype), np.empty((2, size), np.int64)
         before = len(negatives) - i_end, len(positives) - j_end
-        m = call(*own, *before, score, *counts)
-        return function(Runs(score[:m], counts[0, :m], counts[1, :m], before))
+        score, fp, tp = call(negatives[i:i_end], positives[j:j_end], *before)
+        if sums is None:
+            return function(Runs(score, fp, tp, before))
+        first, second = sums
+        above = first[before[0]], second[before[1]]
+        return function(Runs(score, first[fp], second[tp], above))
 
     yield from parallel(some, slices_of(negatives, positives) if slices is None else slices)
+
+
+def merge(
+    negatives: Floats, positives: Floats, fp: int, tp: int
+) -> tuple[Floats, npt.NDArray[Any], npt.NDArray[Any]]:
+    """The distinct scores [m] of two sorted classes, best first, and how many negatives and
+    positives are at least that, fp and tp of them above: the backend that is compiled."""
+    call: Any = kernels.merge_32 if negatives.dtype == np.float32 else kernels.merge_64
+    size = len(negatives) + len(positives)
+    score, counts = np.empty(size, negatives.dtype), np.empty((2, size), np.int64)
+    m = call(negatives, positives, fp, tp, score, *counts)
+    return score[:m], counts[0, :m], counts[1, :m]
 
 
 def slices_of(negatives: Floats, positives: Floats) -> list[Slice]:
@@ -108,22 +137,22 @@ def slices_of(negatives: Floats, positives: Floats) -> list[Slice]:
     return [*pairwise(ends)][::-1]
 
 
-def weighted_runs(negatives: Floats, positives: Floats) -> Runs:
-    """The runs of rows (score, weight) [n, 2] of each class; fp and tp are sums of weights, added
-    in order of score, then class, then weight."""
-    rows = np.concatenate([negatives, positives]).astype(np.float64, copy=False)
-    label = np.arange(len(rows)) >= len(negatives)
-    order = np.argsort(-rows[:, 0])
+def weighted_side(rows: Floats) -> tuple[Floats, Floats]:
+    """Of rows (score, weight) [n, 2] of a class: scores upwards, and the weight [n + 1] of the k
+    highest, added in order of score, then weight."""
+    order = np.argsort(rows[:, 0])[::-1]
     score = rows[order, 0]
     equal = score[1:] == score[:-1]
     if equal.any():  # they stand together
         among = np.append(equal, False) | np.append(False, equal)
         some = order[among]
-        order[among] = some[np.lexsort((rows[some, 1], label[some], -rows[some, 0]))]
-    score, weight, label = rows[order, 0] + 0.0, rows[order, 1], label[order]
-    last = np.append(score[1:] != score[:-1], True)[: len(score)]
-    fp, tp = np.cumsum(np.where(label, 0, weight)), np.cumsum(np.where(label, weight, 0))
-    return Runs(score[last], fp[last], tp[last])
+        order[among] = some[np.lexsort((rows[some, 1], -rows[some, 0]))]
+    del equal
+    weight = rows[order, 1]
+    del order
+    sums = np.zeros(len(rows) + 1)
+    np.cumsum(weight, out=sums[1:])
+    return score[::-1] + 0.0, sums
 
 
 def bits_of(score: Any) -> npt.NDArray[np.uint16]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch, Part, Source
+from assay.readers.arrow_table import read_arrow
 from assay.readers.columns import Columns
 from assay.readers.delimited import read_delimited
 from assay.readers.files import File, expand
@@ -49,6 +50,7 @@ FORMATS = {
     "tsv": Format((".tsv", ".tab"), partial(_whole, _TSV)),
     "tsv-raw": Format((), partial(_whole, _TSV_RAW)),
     "parquet": Format((".parquet", ".pq"), row_groups),
+    "arrow": Format((".arrow", ".feather"), partial(_whole, read_arrow)),
     "lines": Format((".txt",), partial(_whole, read_lines)),
     "kaldi": Format((), partial(_whole, read_kaldi)),
     "trec-run": Format((".run", ".trec"), partial(_whole, partial(read_trec, names=RUN))),

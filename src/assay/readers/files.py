@@ -89,16 +89,16 @@ class File:
                 with self.system.open_input_stream(self.path, compression=None) as raw:
                     yield raw, None
 
-    def seekable(self) -> Any:
-        """The file opened for reading at any place."""
+    def seekable(self, kind: str = "Parquet") -> Any:
+        """The file opened for reading at any place; kind: what a message calls its format."""
         if self.once:
             raise DataError(
-                f"{self.name}: Parquet is read from its end, which a pipe does not have; "
+                f"{self.name}: {kind} is read from its end, which a pipe does not have; "
                 "write it to a file first"
             )
         if self.codec:
             raise DataError(
-                f"{self.name}: Parquet is compressed inside and read from its end; "
+                f"{self.name}: {kind} is compressed inside and read from its end; "
                 f"unpack the {self.codec} around it"
             )
         return self.system.open_input_file(self.path)

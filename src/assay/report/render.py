@@ -121,7 +121,8 @@ class Table:
 
 
 def shown(cell: Cell) -> str:
-    """A cell as people read it: counts in full with commas, fractions to four places."""
+    """A cell as people read it: counts in full with commas, fractions to four places, and what is
+    far from one as exactly."""
     if cell is None:
         return ""
     if isinstance(cell, str):
@@ -130,7 +131,9 @@ def shown(cell: Cell) -> str:
         return f"{cell:,}"
     if math.isnan(cell):
         return "nan"
-    return f"{cell:.4f}"
+    if 0 < abs(cell) < 1e-3:
+        return f"{cell:.3g}"
+    return f"{cell:,.1f}" if abs(cell) >= 1000 else f"{cell:.4f}"
 
 
 def printable(text: str, keep: str = "") -> str:

@@ -1,1 +1,1 @@
-"""Who adds the states up: sources read and counted in parts, by all threads."""
+"""Who adds the states up, over parts of a source, batches and ranks, and who remembers."""

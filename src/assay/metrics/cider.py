@@ -1,0 +1,236 @@
+"""CIDEr-D as pycocoevalcap has it, and the document frequencies it stands on; SPIDEr.
+
+An n-gram (n = 1..4) weighs its count in a text times log(N / df), where df of the N items have it
+in any reference. For each n and each reference: the cosine of both texts' weights, those of the
+hypothesis clipped at the reference's, times exp(-(difference of lengths)² / 72). Mean over n and
+references, times 10. Range 0..10, higher is better. Words are what white space
+parts, so text is expected to be tokenised.
+
+Document frequencies are counted first (`count_document_frequency`) and travel through shards; then
+items are scored against them (`count_cider`), anywhere. SPICE needs a scene-graph parser on a JVM
+with half a gigabyte of models that are downloaded when it is used, so it is not offered; `spider`
+takes its column from elsewhere.
+
+Source: Vedantam, Zitnick and Parikh, CVPR 2015; Liu et al., ICCV 2017, for SPIDEr; pycocoevalcap.
+"""
+
+import functools
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.score import Score, provenance
+from assay.core.state import State, fixed, summed, tabled
+from assay.metrics._caption_counts import ItemMeans, in_lists
+from assay.metrics._counting import item_ids
+from assay.ops.columns import as_array
+from assay.ops.cutting import cut_none
+from assay.ops.ngram import Sentences, consensus, item_ngrams, word_rows
+from assay.ops.ngram_table import NgramTable, count_ngrams, word_list
+from assay.ops.references import Captions
+
+__all__ = [
+    "Cider",
+    "DocumentFrequency",
+    "cider",
+    "count_cider",
+    "count_document_frequency",
+    "spider",
+]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+ORDER = 4
+SIGMA = 6.0
+BLOCK = 1 << 22  # bytes
+
+
+def count_document_frequency(
+    reference: Any, *, normalise: str | Callable[[str], str] = "none"
+) -> "DocumentFrequency":
+    """Count in how many items each n-gram of one to four words occurs, in any of their references.
+
+    reference: of each item a string or a list of strings, as count_bleu. normalise: as count_words.
+
+    >>> df = count_document_frequency([["a cat", "the cat"], ["a dog"]])
+    >>> df.documents, dict(df.table.items())["a"], dict(df.table.items())["the cat"]
+    (2, 2, 1)
+    """
+    captions = Captions(reference, None, normalise, BLOCK)
+
+    def numbered(text: Any, refs: Ints) -> tuple[Sentences, list[bytes]]:
+        text = cut_none(text)
+        rows, places = word_rows(text, refs)
+        return rows, word_list(text, places)
+
+    table = count_ngrams(captions.map(numbered), ORDER)
+    return DocumentFrequency(captions.n, table, captions.normaliser)
+
+
+def count_cider(
+    reference: Any,
+    hypothesis: Any,
+    *,
+    df: "DocumentFrequency",
+    normalise: str | Callable[[str], str] = "none",
+    by: Mapping[str, Any] | None = None,
+    items: bool = False,
+    ids: Any = None,
+) -> "Cider":
+    """CIDEr-D of each item, added exactly.
+
+    reference: of each item a string or a list of strings; hypothesis: n strings; as count_bleu.
+    df: what count_document_frequency() counted: of all references of the corpus, whatever part of
+    it is scored here. An n-gram that is not in it weighs as one of a single item.
+    normalise: as count_words, and as that of df. by, items, ids: as count_words.
+
+    An empty hypothesis has 0. With a df of one item every weight is log(1) = 0, and so is every
+    score; a df of none is an InputError. Without items the score is nan.
+
+    >>> references = [["a cat sat", "the cat sat"], ["a dog ran", "the dog ran off"]]
+    >>> df = count_document_frequency(references)
+    >>> round(count_cider(references[:1], ["a cat sat down"], df=df)["cider"], 6)
+    4.394594
+    """
+    captions = Captions(reference, hypothesis, normalise, BLOCK)
+    kept = item_ids(items, ids, captions.n)
+    values = _values(captions, df)
+    return Cider.of_items(
+        values, by, kept, normaliser=captions.normaliser, documents=df.documents, df=df.digest
+    )
+
+
+def cider(
+    reference: Any,
+    hypothesis: Any,
+    *,
+    df: "DocumentFrequency | None" = None,
+    normalise: str | Callable[[str], str] = "none",
+) -> float:
+    """CIDEr-D of a corpus; without df its references give the document frequencies. As count_cider.
+
+    A str as hypothesis is a corpus of one item. Without a df the score of one item is 0.
+
+    >>> round(cider([["a cat sat", "the cat sat"], ["a dog ran"]], ["a cat sat", "a dog"]), 6)
+    4.441195
+    """
+    reference, hypothesis = in_lists(reference, hypothesis)
+    captions = Captions(reference, hypothesis, normalise, BLOCK)
+    if not captions.n:
+        return math.nan
+    if df is None:
+        df = count_document_frequency(reference, normalise=normalise)
+    return Cider.of_items(_values(captions, df), None, None).value
+
+
+def spider(cider: Any, spice: Any) -> float:
+    """SPIDEr of a corpus: the mean over items of the mean of CIDEr-D and SPICE.
+
+    cider, spice: n numbers each, in one order of items; SPICE is made elsewhere.
+    No items: nan. Different lengths are an InputError.
+
+    >>> spider([1.0, 2.0], [0.2, 0.4])
+    0.9
+    """
+    columns = [as_array(x, what) for x, what in ((cider, "cider"), (spice, "spice"))]
+    for column, what in zip(columns, ("cider", "spice"), strict=True):
+        if column.ndim != 1 or (column.size and column.dtype.kind not in "fiu"):
+            raise InputError(
+                f"{what} must be numbers [n], got {column.dtype} of shape {column.shape}"
+            )
+    first, second = (column.astype(np.float64) for column in columns)
+    if len(first) != len(second):
+        raise InputError(
+            f"cider and spice must have the same length, got {len(first)} and {len(second)}"
+        )
+    if not len(first):
+        return math.nan
+    return math.fsum([*first.tolist(), *second.tolist()]) / (2 * len(first))
+
+
+def _values(captions: Captions, df: "DocumentFrequency") -> Floats:
+    """CIDEr-D of each item."""
+    if not isinstance(df, DocumentFrequency):
+        raise InputError(
+            f"df must be what count_document_frequency() gives, got {type(df).__name__}"
+        )
+    if df.normaliser not in (None, captions.normaliser):
+        raise InputError(
+            f"df was counted with normalise {df.normaliser!r}, items are scored with "
+            f"{captions.normaliser!r}; take one for both"
+        )
+    if not df.documents or df.table is None:
+        raise InputError("df has no documents; count it over the references of the corpus")
+    table, weights = df.table, df.weights
+
+    def of_block(text: Any, refs: Ints) -> Floats:
+        text = cut_none(text)
+        rows, places = word_rows(text, refs)
+        ngrams = item_ngrams(rows, ORDER)
+        found = table.frequencies(ngrams, word_list(text, places))
+        return consensus(rows, ngrams, weights[found], SIGMA)
+
+    return np.concatenate([np.zeros(0), *captions.map(of_block)])
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentFrequency(State):
+    """In how many of the documents (items) each n-gram occurs."""
+
+    documents: int = summed()
+    table: NgramTable | None = tabled(NgramTable.from_arrays)
+    normaliser: str | None = fixed()
+
+    def total_scores(self) -> list[Score]:
+        """How many documents and distinct n-grams there are."""
+        signature = f"order:{ORDER}|normaliser:{self.normaliser}"
+        sizes = {"documents": self.documents, "ngrams": len(self.table) if self.table else 0}
+        return [
+            Score(name, size, name, None, self.documents, {}, f"{name}|{signature}", provenance())
+            for name, size in sizes.items()
+        ]
+
+    @functools.cached_property
+    def weights(self) -> Floats:
+        """log(documents / df) for each df from 0, which weighs as 1, to the largest there is."""
+        counts = self.table.counts if self.table else ()
+        most = max((int(c.max(initial=1)) for c in counts), default=1)
+        logs = np.array([0.0, *map(math.log, range(1, most + 1))])
+        return np.asarray(math.log(self.documents) - logs)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Names what was counted: equal for equal tables, on every machine."""
+        whole = hashlib.blake2b(str(self.documents).encode(), digest_size=8)
+        for array in self.table.to_arrays().values() if self.table else ():
+            whole.update(array.tobytes())
+        return whole.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Cider(ItemMeans):
+    """The sum of the CIDEr-D of items, and their values where they are kept.
+
+    documents, df: how many items gave the document frequencies, and a digest of those.
+    """
+
+    documents: int | None = fixed()
+    df: str | None = fixed()
+
+    name = "cider"
+    unit = "points"
+
+    @property
+    def signature(self) -> str:
+        """The definition: equal signatures mean comparable numbers."""
+        return (
+            f"variant:coco-d|order:{ORDER}|sigma:{SIGMA:g}|tok:none"
+            f"|documents:{self.documents}|df:{self.df}|normaliser:{self.normaliser}"
+        )

@@ -1,0 +1,159 @@
+"""Text cut into words by named tokenisers, as spaces between them.
+
+    none    at white space
+    13a     as mteval-v13a, the default of WMT and of sacrebleu
+    intl    as mteval-v14 --international-tokenization: at punctuation and symbols of Unicode
+    char    into code points, white space left out
+
+Text goes in and comes out as UTF-8 rows; in what comes out all white space is U+0020, as many of
+them as may be. ASCII is cut by a table of 128 kinds. Beyond it `intl` asks the package regex what
+is punctuation, a symbol or a number, so that results are those of sacrebleu with the same version
+of Unicode.
+"""
+
+import functools
+import re
+import string
+import sys
+import unicodedata
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.core.errors import InputError
+from assay.core.optional import require
+from assay.core.ragged import Ragged
+from assay.ops import _cut_kernels as kernels
+from assay.ops import _token_kernels
+from assay.ops.normalise import rewritten
+
+__all__ = ["TOKENIZERS", "cut_marks", "cut_none", "drop_white_space", "tokenizer"]
+
+Kinds = npt.NDArray[np.uint8]
+Cut = Callable[[Ragged], Ragged]
+
+_NO_CLASSES = np.zeros(0, np.uint8)
+_WRITTEN_FORMS = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
+
+
+def tokenizer(name: str) -> Cut:
+    """The tokeniser of a name."""
+    if name == "ptb":
+        raise InputError(
+            "tokenizer 'ptb' is not offered here, and scores of text cut otherwise do not match "
+            "published COCO scores; cut the text with pycocoevalcap's PTBTokenizer, then take "
+            "tokenizer='none'"
+        )
+    if name not in TOKENIZERS:
+        raise InputError(f"tokenizer must be one of {', '.join(TOKENIZERS)}, got {name!r}")
+    return TOKENIZERS[name]
+
+
+def cut_none(text: Ragged) -> Ragged:
+    """Words are what white space leaves, as str.split has it."""
+    if not _token_kernels.has_odd_bytes(text.values):
+        return text
+    values = text.values.copy()
+    kernels.blank_all_white_space(values, text.offsets)
+    return _frozen(values, text.offsets)
+
+
+def cut_13a(text: Ragged) -> Ragged:
+    """As sacrebleu's Tokenizer13a."""
+    written = kernels.find_written_forms(text.values, text.offsets)
+    if written.any():
+        text = rewritten(text, written, _plain_form)
+    text = cut_none(text)
+    cut = kernels.cut_punctuation(text.values, text.offsets, _kinds_13a(), _NO_CLASSES, False)
+    return _frozen(*cut)
+
+
+def _plain_form(line: str) -> str:
+    line = line.rstrip().replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    for form, character in _WRITTEN_FORMS:
+        line = line.replace(form, character)
+    return line
+
+
+def cut_intl(text: Ragged) -> Ragged:
+    """As sacrebleu's TokenizerV14International."""
+    text = cut_none(text)
+    beyond = _token_kernels.has_high_bytes(text.values)
+    classes = _classes_intl() if beyond else _NO_CLASSES
+    cut = kernels.cut_punctuation(text.values, text.offsets, _kinds_intl(), classes, True)
+    return _frozen(*cut)
+
+
+def cut_char(text: Ragged) -> Ragged:
+    """As sacrebleu's TokenizerChar."""
+    text = cut_none(text)
+    return _frozen(*kernels.cut_characters(text.values, text.offsets))
+
+
+def cut_marks(text: Ragged) -> Ragged:
+    """Words with a punctuation mark of ASCII cut off, as sacrebleu's CHRF has them."""
+    text = cut_none(text)
+    return _frozen(*kernels.cut_marks(text.values, text.offsets, _marks()))
+
+
+def drop_white_space(text: Ragged) -> Ragged:
+    """Text without white space."""
+    text = cut_none(text)
+    return _frozen(*kernels.drop_spaces(text.values, text.offsets))
+
+
+TOKENIZERS: dict[str, Cut] = {
+    "13a": cut_13a,
+    "intl": cut_intl,
+    "char": cut_char,
+    "none": cut_none,
+}
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def _frozen(values: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Ragged:
+    values.flags.writeable = False  # one array type, so one compiled kernel
+    return Ragged(values, offsets)
+
+
+@functools.cache
+def _kinds_13a() -> Kinds:
+    symbols = re.compile(r"[{-~\[-` -&(-+:-@/]")
+    kinds = np.zeros(128, np.uint8)
+    for point in range(128):
+        kinds[point] |= kernels.SYMBOL * bool(symbols.match(chr(point)))
+    kinds[0x20] = 0  # a space in spaces changes nothing
+    kinds[[ord(c) for c in ".,"]] = kernels.POINT
+    kinds[[ord(c) for c in string.digits]] = kernels.DIGIT
+    kinds[ord("-")] = kernels.DASH
+    return kinds
+
+
+@functools.cache
+def _kinds_intl() -> Kinds:
+    """Of ASCII, where versions of Unicode agree."""
+    kinds = {"P": kernels.POINT, "S": kernels.SYMBOL, "N": kernels.DIGIT}
+    categories = [unicodedata.category(chr(point))[0] for point in range(128)]
+    return np.array([kinds.get(category, 0) for category in categories], np.uint8)
+
+
+@functools.cache
+def _classes_intl() -> Kinds:
+    """Of all code points (0.2 s, once)."""
+    regex = require("regex")
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    classes = np.zeros(sys.maxunicode + 1, np.uint8)
+    for name, kind in (("P", kernels.POINT), ("S", kernels.SYMBOL), ("N", kernels.DIGIT)):
+        found = regex.findall(rf"\p{{{name}}}+", everything)
+        classes[[ord(character) for run in found for character in run]] = kind
+    return classes
+
+
+@functools.cache
+def _marks() -> npt.NDArray[np.bool_]:
+    marks = np.zeros(256, np.bool_)
+    marks[[ord(c) for c in string.punctuation]] = True
+    return marks

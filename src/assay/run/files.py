@@ -1,0 +1,155 @@
+"""Files of a run: written whole into its directory, so that they stay as they were logged."""
+
+import csv
+import io
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from assay.core.errors import DataError, InputError
+from assay.core.score import flat_key
+from assay.run.output import whole, writing
+
+__all__ = ["copy_in", "inside", "save_figure", "save_model", "save_table", "write_bytes"]
+
+_UNSAFE = re.compile(r"[^\w.\- ]")
+
+
+def inside(
+    folder: str, name: str, tags: Mapping[str, Any], suffix: str = "", step: int | None = None
+) -> str:
+    """A path in the run's directory for a name; tags and slashes make folders, as of a fold nothing
+    may replace what another one has, and nothing leads out of it."""
+    if not name.strip("/ ."):
+        raise InputError(f"run: a file needs a name, got {name!r}")
+    own = flat_key("x", {tag: str(value) for tag, value in tags.items()}).split("/")[:-1]
+    parts = [
+        "_" if part in ("", ".", "..") else _UNSAFE.sub("_", part)
+        for part in [*own, *name.split("/")]
+    ]
+    if step is not None:
+        root, extension = os.path.splitext(parts[-1])
+        parts[-1] = f"{root}-{step}{extension}"
+    if suffix and not parts[-1].lower().endswith(suffix):
+        parts[-1] += suffix
+    return "/".join([folder, *parts])
+
+
+def write_bytes(directory: str, path: str, write: Callable[[str], Any]) -> None:
+    """Have `write` make a file under another name, which then becomes `path`."""
+    target = os.path.join(directory, path)
+    with writing(target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+    with whole(target, "model.pt") as temporary, writing(target):
+        write(temporary)
+
+
+def copy_in(
+    directory: str, source: str, name: str | None, tags: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Copy a file or a folder into the run's directory: its name, and its path there. What is
+    there already stays where it is."""
+    source = os.fspath(source)
+    if not os.path.exists(source):
+        raise DataError(f"run.artifact: {source}: there is no such file")
+    name = name or os.path.basename(os.path.normpath(source))
+    here = os.path.relpath(os.path.realpath(source), os.path.realpath(directory))
+    if not here.startswith(os.pardir) and here != os.curdir:
+        return name, here.replace(os.sep, "/")
+    if os.path.realpath(directory).startswith(os.path.join(os.path.realpath(source), "")) or (
+        here == os.curdir
+    ):
+        raise InputError(
+            f"run.artifact: {source}: holds the run's own directory {directory}, which would be "
+            "copied into itself; name what shall be kept of it"
+        )
+    path = inside("artifacts", name, tags)
+    target = os.path.join(directory, path)
+    if os.path.isdir(source):
+        with writing(target):
+            shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        write_bytes(directory, path, lambda temporary: shutil.copyfile(source, temporary))
+    return name, path
+
+
+def save_figure(
+    directory: str, figure: Any, name: str, step: int | None, tags: Mapping[str, Any]
+) -> str:
+    """Write a figure (matplotlib's, or the bytes of a PNG); its path."""
+    path = inside("figures", name, tags, ".png", step)
+    if isinstance(figure, bytes):
+        write_bytes(directory, path, lambda temporary: _write(temporary, figure))
+    elif hasattr(figure, "savefig"):
+        write_bytes(directory, path, lambda temporary: figure.savefig(temporary, format="png"))
+    else:
+        raise InputError(
+            "run.figure: figure must be a matplotlib figure or the bytes of a PNG, "
+            f"got {type(figure).__name__}"
+        )
+    return path
+
+
+def save_table(
+    directory: str, rows: Any, name: str, step: int | None, tags: Mapping[str, Any]
+) -> str:
+    """Write rows as CSV; the path."""
+    path = inside("tables", name, tags, ".csv", step)
+    records = _records(rows)
+    columns = list(dict.fromkeys(column for record in records for column in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    data = text.getvalue().encode("utf-8", "replace")
+    write_bytes(directory, path, lambda temporary: _write(temporary, data))
+    return path
+
+
+def save_model(directory: str, content: Any, name: str) -> str:
+    """Write bytes as they are, anything else by torch.save; the path."""
+    path = inside("models", name, {})
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        write_bytes(directory, path, lambda temporary: _write(temporary, content))
+        return path
+    torch = sys.modules.get("torch")
+    if torch is None:
+        raise InputError(
+            "run.save: content must be bytes where torch is not loaded, "
+            f"got {type(content).__name__}; give a function that returns bytes"
+        )
+    write_bytes(directory, path, lambda temporary: torch.save(content, temporary))
+    return path
+
+
+def _write(path: str, data: Any) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _records(rows: Any) -> list[Mapping[str, Any]]:
+    """Rows as mappings, of whatever holds rows."""
+    if hasattr(rows, "to_dicts"):  # polars
+        rows = rows.to_dicts()
+    elif hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
+        rows = rows.to_dict("records")
+    elif hasattr(rows, "to_pylist"):  # Arrow
+        rows = rows.to_pylist()
+    elif isinstance(rows, Mapping):
+        if len({len(column) for column in rows.values()}) > 1:
+            lengths = {name: len(column) for name, column in rows.items()}
+            raise InputError(f"run.table: columns must be of one length, got {lengths}")
+        rows = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    if isinstance(rows, Iterable) and not isinstance(rows, (str, bytes)):
+        records = list(rows)
+        if all(isinstance(record, Mapping) for record in records):
+            return records
+    raise InputError(
+        "run.table: rows must be a list of mappings, a mapping of columns or a data frame, "
+        f"got {type(rows).__name__}"
+    )

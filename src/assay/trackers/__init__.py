@@ -1,0 +1,54 @@
+"""Where runs are sent, by name. Nothing is imported until asked for, and no SDK before start().
+
+What is special about each:
+
+                  mlflow                    wandb                      tensorboard
+    numbers       float64                   float64                    float32
+    NaN           kept                      kept                       kept
+    infinities    the largest float         kept                       kept
+    stage, fold   runs within the run       parts of the key           parts of the key
+    a step again  both; tables show the     both; offline the later    both; the later one
+                  later one                 one after a resume         after a resume
+    histograms    histograms/KEY-STEP.json  histograms                 histograms
+    figures       figures/                  images                     images
+    tables        tables/                   tables                     text
+    other files   artifacts                 files of the run           their names, as text
+    adopts        MLflow.active()           WandB.active()
+
+Keys longer than a tracker takes are cut and get a hash; nothing else is renamed (core/score.py).
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from assay.core.errors import InputError
+from assay.core.protocols import Tracker
+
+__all__ = ["TRACKERS", "made_of"]
+
+TRACKERS = {
+    "mlflow": "assay.trackers.mlflow:MLflow",
+    "wandb": "assay.trackers.wandb:WandB",
+    "tensorboard": "assay.trackers.tensorboard:TensorBoard",
+}
+
+
+def made_of(spec: Mapping[str, Any]) -> Tracker:
+    """The tracker that a spec() tells of. InputError where this version has none of its name."""
+    name, options = spec.get("tracker"), {k: v for k, v in spec.items() if k != "tracker"}
+    if name not in TRACKERS:
+        raise InputError(f"tracker must be one of {', '.join(TRACKERS)}, got {name!r}")
+    module, _, kind = TRACKERS[name].partition(":")
+    tracker: Tracker = getattr(import_module(module), kind)(**options)
+    return tracker
+
+
+def __getattr__(name: str) -> Any:
+    if name in TRACKERS:
+        return import_module(f"assay.trackers.{name}")
+    raise AttributeError(f"module 'assay.trackers' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *TRACKERS])

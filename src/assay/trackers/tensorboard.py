@@ -1,0 +1,183 @@
+"""TensorBoard: one event file for a run, with scalars, histograms, images and hyperparameters.
+
+A file that was begun by another process is not gone on with: it is written anew from the journal,
+whole, so that every point is there once. Of a step that was logged again TensorBoard shows the one
+that stands later.
+"""
+
+import os
+import shlex
+import struct
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from assay.core.optional import require
+from assay.core.record import Entry, File, Histogram, Params, Points, RunRecord
+from assay.trackers._shared import check_installed, label
+
+__all__ = ["TensorBoard"]
+
+ENDING = ".assay"  # of the event files that are ours
+TEXT_BYTES = 100_000  # of a table that is shown
+PNG = b"\x89PNG\r\n\x1a\n"
+NEVER_S = 1e6  # between flushes that the writer would make by itself
+
+
+class TensorBoard:
+    """TensorBoard(logdir): a folder with a folder for each run, as `tensorboard --logdir` reads it.
+
+    MissingDependency without tensorboard.
+    """
+
+    def __init__(self, logdir: str | os.PathLike[str]) -> None:
+        check_installed("tensorboard")
+        self.logdir = os.path.abspath(os.fspath(logdir))
+
+    def spec(self) -> dict[str, Any]:
+        return {"tracker": "tensorboard", "logdir": self.logdir}
+
+    def start(self, record: RunRecord) -> bool:
+        require("tensorboard")
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+        self._record = record
+        self._params: dict[str, Any] = {}
+        self._wrote_params = False
+        folder = os.path.join(self.logdir, f"{record.name.replace(os.sep, '_')}-{record.id}")
+        os.makedirs(folder, exist_ok=True)
+        for name in os.listdir(folder):
+            if name.endswith(ENDING):
+                os.unlink(os.path.join(folder, name))
+        self._writer = EventFileWriter(folder, flush_secs=NEVER_S, filename_suffix=ENDING)
+        return True
+
+    def log(self, entries: Sequence[Entry]) -> None:
+        summary, _ = _protos()
+        for entry in entries:
+            if isinstance(entry, Points):
+                values = [
+                    summary.Summary.Value(tag=metric.key, simple_value=_float32(value))
+                    for metric, value in entry.values
+                ]
+                self._write(values, entry.step, entry.time)
+            elif isinstance(entry, Histogram):
+                self._write([_histogram(entry)], entry.step, entry.time)
+            elif isinstance(entry, Params) and not entry.tags:
+                self._params |= entry.params
+            if self._params and not self._wrote_params:
+                self._wrote_params = True
+                self._write([_hparams(self._params, self._record)], 0, self._record.started)
+        self._writer.flush()
+
+    def artifact(self, file: File) -> None:
+        path = os.path.join(self._record.directory, file.path)
+        step = file.step or 0
+        if file.kind == "figure" and (image := _image(path, file)):
+            self._write([image], step, file.time)
+        elif file.kind == "table" and os.path.getsize(path) <= TEXT_BYTES:
+            with open(path, encoding="utf-8") as text:
+                self._write([_text(f"tables/{label(file)}", text.read())], step, file.time)
+        else:
+            self._write([_text(f"files/{file.name}", path)], step, file.time)
+        self._writer.flush()
+
+    def finish(self, status: str) -> str:
+        self._write([_session_end(status)], 0, time.time())
+        self._writer.close()
+        return f"tensorboard --logdir {shlex.quote(self.logdir)}"
+
+    def _write(self, values: list[Any], step: int, at: float) -> None:
+        summary, events = _protos()
+        made = summary.Summary(value=values)
+        self._writer.add_event(events.Event(wall_time=at, step=step, summary=made))
+
+
+def _protos() -> tuple[Any, Any]:
+    from tensorboard.compat.proto import event_pb2, summary_pb2
+
+    return summary_pb2, event_pb2
+
+
+def _float32(value: float) -> float:
+    """What the format holds; a value beyond it is infinite there."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _histogram(entry: Histogram) -> Any:
+    summary, _ = _protos()
+    edges, counts = entry.edges, entry.counts
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    weighted = list(zip(middles, counts, strict=True))
+    histogram = summary.HistogramProto(
+        min=edges[0],
+        max=edges[-1],
+        num=sum(counts),
+        sum=sum(middle * count for middle, count in weighted),
+        sum_squares=sum(middle * middle * count for middle, count in weighted),
+        bucket_limit=edges[1:],
+        bucket=counts,
+    )
+    return summary.Summary.Value(tag=entry.key, histo=histogram)
+
+
+def _image(path: str, file: File) -> Any:
+    summary, _ = _protos()
+    with open(path, "rb") as image:
+        data = image.read()
+    if not data.startswith(PNG) or len(data) < 24:
+        return None
+    width, height = struct.unpack(">II", data[16:24])
+    made = summary.Summary.Image(
+        height=height, width=width, colorspace=4, encoded_image_string=data
+    )
+    return summary.Summary.Value(tag=f"figures/{label(file)}", image=made)
+
+
+def _text(tag: str, text: str) -> Any:
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+    summary, _ = _protos()
+    about = summary.SummaryMetadata(
+        plugin_data=summary.SummaryMetadata.PluginData(plugin_name="text")
+    )
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)])
+    tensor = TensorProto(dtype="DT_STRING", string_val=[text.encode()], tensor_shape=shape)
+    return summary.Summary.Value(tag=tag, metadata=about, tensor=tensor)
+
+
+def _hparams(params: dict[str, Any], record: RunRecord) -> Any:
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    start = plugin_data_pb2.SessionStartInfo(start_time_secs=record.started)
+    for name, value in params.items():
+        if isinstance(value, bool):
+            start.hparams[name].bool_value = value
+        elif isinstance(value, (int, float)):
+            start.hparams[name].number_value = value
+        elif value is not None:
+            start.hparams[name].string_value = str(value)
+    return _session(plugin_data_pb2.HParamsPluginData(session_start_info=start), "start")
+
+
+def _session_end(status: str) -> Any:
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+    well = status == "finished"
+    code = api_pb2.STATUS_SUCCESS if well else api_pb2.STATUS_FAILURE
+    end = plugin_data_pb2.SessionEndInfo(status=code, end_time_secs=time.time())
+    return _session(plugin_data_pb2.HParamsPluginData(session_end_info=end), "end")
+
+
+def _session(content: Any, which: str) -> Any:
+    from tensorboard.plugins.hparams import metadata
+
+    summary, _ = _protos()
+    tag = metadata.SESSION_START_INFO_TAG if which == "start" else metadata.SESSION_END_INFO_TAG
+    about = metadata.create_summary_metadata(content)
+    return summary.Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)
