@@ -314,3 +314,34 @@ def test_threads_and_batches_change_nothing(tmp_path, threads):
     assert sum(abs(x - y) for x, y in zip(ends[0][0], (direct.low, direct.high), strict=True)) < (
         0.25 * (direct.high - direct.low)
     )
+
+
+def test_f1_of_a_text_label_is_that_of_the_one_named(tmp_path):
+    rng = np.random.default_rng(5)
+    target = rng.choice(["cat", "dog"], 60)
+    files = []
+    for name, share in (("a", 0.5), ("b", 0.8)):
+        guess = np.where(rng.random(60) < share, target, rng.choice(["cat", "dog"], 60))
+        source = tmp_path / f"{name}.csv"
+        source.write_text("y,p\n" + "".join(f"{t},{g}\n" for t, g in zip(target, guess, strict=True)))
+        files.append(tmp_path / f"{name}.parquet")
+        done = assay("score", "labels", source, "--target", "y", "--prediction", "p",
+                     "--per-item", files[-1])  # fmt: skip
+        assert done.code == 0
+    done = assay("compare", *files, "--metric", "f1", "--positive", "dog", "--json")
+    found = json.loads(done.out)["comparisons"][0]
+    for side, file in zip(("value_a", "value_b"), files, strict=True):
+        rows = pq.read_table(file)
+        own = library.count_labels(
+            rows["target"].to_pylist(), rows["prediction"].to_pylist(), positive="dog"
+        )
+        assert found[side] == own.f1
+    for arguments, message in (
+        ([], "name it with --positive (labels: 'cat', 'dog')"),
+        (["--positive", "dgo"], "positive must be a label of target or prediction, got 'dgo'"),
+    ):
+        done = assay("compare", *files, "--metric", "f1", *arguments)
+        assert done.code == 2
+        assert message in done.err
+    done = assay("compare", *files, "--metric", "accuracy", "--positive", "dog")
+    assert "accuracy is of no single label" in done.err

@@ -362,3 +362,23 @@ def test_every_line_of_a_killed_run_is_json(tmp_path):
         handle = open(tmp_path / "exp" / "journal.jsonl", "rb")  # noqa: SIM115
         with handle:  # seen by another before the run ends
             assert [json.loads(line)["kind"] for line in handle] == ["run", "metric", "points"]
+
+
+@posix
+@pytest.mark.parametrize("folder_too", [False, True])
+def test_a_journal_that_is_deleted_is_written_again(tmp_path, capfd, folder_too):
+    folder = tmp_path / "run"
+    with assay.Run(folder) as run:
+        run.log({"loss": 1.0}, step=0)
+        (folder / "journal.jsonl").unlink()
+        run.log({"loss": 2.0}, step=1)
+        if folder_too:
+            for file in sorted(folder.rglob("*"), reverse=True):
+                file.rmdir() if file.is_dir() else file.unlink()
+            folder.rmdir()
+    told = capfd.readouterr().err
+    if folder_too:
+        assert "journal.jsonl: it was deleted during the run, and cannot be written again" in told
+        return
+    assert "journal.jsonl: it was deleted during the run, and was written again" in told
+    assert [p.value for p in read_journal(folder).points("loss")] == [1.0, 2.0]

@@ -130,3 +130,10 @@ def test_long_keys_are_cut_and_stay_apart():
     assert one != two
     assert one == fitting("x" * 300 + "a", 250)
     assert fitting("x" * 250, 250) == "x" * 250
+
+
+def test_a_class_that_is_looked_for_in_the_package_is_pointed_to():
+    import assay.trackers
+
+    with pytest.raises(AttributeError, match=r"'MLflow'; it is assay\.trackers\.mlflow\.MLflow"):
+        _ = assay.trackers.MLflow

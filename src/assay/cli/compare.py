@@ -51,6 +51,10 @@ def compare(
             metavar="COLUMN", help="Column that matches items, if not id or row, as written."
         ),
     ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="The label that f1, precision and recall are of."),
+    ] = None,
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
@@ -69,7 +73,7 @@ def compare(
     for name in dict.fromkeys(metric):
         for direction in _directions(*tables):
             sides = [_of_direction(table, direction) for table in tables]
-            found.append(_compared(name, (a, b), sides, cluster, options))
+            found.append(_compared(name, (a, b), sides, cluster, positive, options))
             tags.append({"direction": direction} if direction else {})
     found = holm(found) if len(found) > 1 else found
     _print(form, a, b, found, tags)
@@ -127,6 +131,7 @@ def _compared(
     paths: tuple[str, str],
     tables: Sequence[Any],
     cluster: str | None,
+    positive: str | None,
     options: dict[str, Any],
 ) -> Any:
     import numpy as np
@@ -142,7 +147,8 @@ def _compared(
             if str(field.type) in _NUMBERS or field.name in ("target", "prediction")
         }
         try:
-            states.append(state_of_items(metric, numeric["\0ids"], numeric))
+            ids = numeric["\0ids"]
+            states.append(state_of_items(metric, ids, numeric, positive=positive))
         except InputError as error:
             told = str(error).replace(", \0ids", "")
             raise DataError(f"{path}: {told}") from error
@@ -152,7 +158,10 @@ def _compared(
             raise DataError(f"{paths[0]}: no column {cluster!r} to draw by; score it with --by")
         order = np.argsort(tables[0].column("\0ids").to_numpy(), kind="stable")
         groups = tables[0].column(cluster).take(order)
-    return compare(states[0], states[1], metric, cluster=groups, **options)
+    try:
+        return compare(states[0], states[1], metric, cluster=groups, **options)
+    except InputError as error:
+        raise InputError(str(error).replace("positive=", "--positive")) from error
 
 
 # -- what is printed -------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ Columns = Mapping[str, Any]
 
 _COLUMNS = {**ITEMS, "accuracy": "correct"}  # mean -> column
 _OF_CLASS = "score_"  # how columns of scores of a class begin
+_NUMBER = r"-?[0-9]{1,18}"
 _LOWER = ("mean_rank", "mean_wer", "mean_cer")  # means of which less is better
 
 
@@ -36,20 +37,33 @@ def _mean(metric: str, ids: Any, columns: Columns) -> Resampled:
     return ItemValues.from_items(ids, values, lower=_LOWER, truth=numbers)
 
 
-def _labels(metric: str, ids: Any, columns: Columns) -> Resampled:
+def _labels(metric: str, ids: Any, columns: Columns, positive: str | None = None) -> Resampled:
     if "target" not in columns:
         raise InputError(f"{metric} needs a column 'target'")
     sides = [columns["target"], columns["prediction"]]
+    label: Any = positive
     if metric in PER_CLASS:  # of label 1, which CSV has as text
         sides = _as_numbers(sides)
-    found: Resampled = count_labels(*sides, weights=columns.get("weight"), items=True, ids=ids)
+        if positive is not None and sides[0].dtype.kind in "iub":
+            label = _whole(positive)
+    if label is not None and not any(label in side.tolist() for side in sides):
+        raise InputError(f"positive must be a label of target or prediction, got {positive!r}")
+    found: Resampled = count_labels(
+        *sides, weights=columns.get("weight"), items=True, ids=ids, positive=label
+    )
     return found
+
+
+def _whole(positive: str) -> int:
+    if not re.fullmatch(_NUMBER, positive):
+        raise InputError(f"positive must be one of the labels, which are numbers, got {positive!r}")
+    return int(positive)
 
 
 def _as_numbers(sides: list[Any]) -> list[Any]:
     """Text as whole numbers, where all of it is such."""
     values = [str(value) for side in sides for value in side.tolist()]
-    if all(re.fullmatch(r"-?[0-9]{1,18}", value) for value in values):
+    if all(re.fullmatch(_NUMBER, value) for value in values):
         return [np.array([int(value) for value in side.tolist()], np.int64) for side in sides]
     return sides
 
@@ -101,11 +115,14 @@ def column_of(metric: str) -> str:
     return _COLUMNS.get(name, name) + at + cut
 
 
-def state_of_items(metric: str, ids: Any, columns: Columns) -> Resampled:
+def state_of_items(
+    metric: str, ids: Any, columns: Columns, *, positive: str | None = None
+) -> Resampled:
     """The state of items with these columns, which has the score `metric`.
 
-    ids int64 [n]; columns as item_columns() gives them. A metric whose columns are not there is an
-    InputError that names those that are.
+    ids int64 [n]; columns as item_columns() gives them. positive: the label that f1, precision and
+    recall are of, as text. A metric whose columns are not there is an InputError that names those
+    that are.
 
     >>> state_of_items("map", [1, 2], {"average_precision": [0.5, 1.0]})["map"]
     0.75
@@ -121,4 +138,8 @@ def state_of_items(metric: str, ids: Any, columns: Columns) -> Resampled:
         raise InputError(
             f"{metric} needs a column {needed!r}; there are {', '.join(columns) or 'none'}"
         )
-    return made(metric, ids, columns)
+    if positive is None:
+        return made(metric, ids, columns)
+    if made is not _labels or metric not in PER_CLASS:
+        raise InputError(f"positive is of {', '.join(PER_CLASS)}; {metric} is of no single label")
+    return _labels(metric, ids, columns, positive)

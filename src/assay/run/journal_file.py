@@ -134,6 +134,7 @@ class JournalFile:
         self._waiting_bytes = 0
         self._retry_at = 0.0
         self._unsynced = False
+        self._deleted = ""  # what became of a file that was
         self._lock = RLock()
         try:
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -179,12 +180,18 @@ class JournalFile:
         return self._end
 
     def losses(self) -> list[str]:
-        """What is told at the end of lines for which there was no room."""
-        lost = self.lost
-        return [f"{self.path}: {lost:,} lines are lost: the disk had no room"] if lost else []
+        """What is told at the end: lines for which there was no room, a file that was deleted."""
+        told = []
+        if self.lost:
+            told.append(f"{self.path}: {self.lost:,} lines are lost: the disk had no room")
+        if self._deleted:
+            told.append(f"{self.path}: it was deleted during the run, and {self._deleted}")
+        return told
 
     def sync(self) -> None:
-        """Put on the disk what was written, if anything was."""
+        """Put on the disk what was written, if anything was; again, if the file was deleted."""
+        if os.fstat(self._handle).st_nlink == 0:
+            self._write_again()
         if self._unsynced:
             self._unsynced = False
             with suppress(OSError):  # the next write says so
@@ -196,6 +203,20 @@ class JournalFile:
         if self._waiting:
             self.lost += len(self._waiting)
         os.close(self._handle)
+
+    def _write_again(self) -> None:
+        """Give the open file, which has no name any more, its own again."""
+        try:
+            with self._lock:
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND
+                handle, at = os.open(self.path, flags, 0o666), 0
+                while part := os.pread(self._handle, 1 << 20, at):
+                    at += os.write(handle, part)
+                os.dup2(handle, self._handle)
+                os.close(handle)
+            self._deleted, self._unsynced = "was written again", True
+        except OSError as error:
+            self._deleted = f"cannot be written again: {error.strerror}"
 
     def _write(self, line: bytes) -> bool:
         try:

@@ -47,7 +47,9 @@ def made_of(spec: Mapping[str, Any]) -> Tracker:
 def __getattr__(name: str) -> Any:
     if name in TRACKERS:
         return import_module(f"assay.trackers.{name}")
-    raise AttributeError(f"module 'assay.trackers' has no attribute {name!r}")
+    kinds = {kind: path for path, _, kind in (where.partition(":") for where in TRACKERS.values())}
+    hint = f"; it is {kinds[name]}.{name}" if name in kinds else ""
+    raise AttributeError(f"module 'assay.trackers' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:
