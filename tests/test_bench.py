@@ -191,6 +191,19 @@ def test_contenders_take_turns_and_ratios_stay_inside_a_round():
     assert times["a"].min == 1
 
 
+def test_a_slice_ends_by_the_clock_whatever_a_contender_tells():
+    """One that tells the time of a small part would be called for ever."""
+    clock = Clock()
+    run = clock.contender("a", *[5] * 4)
+
+    def told():
+        run()
+        return Took(1e-6, None)
+
+    times = interleave({"a": told}, StopRule(1, 1, slice_s=8), clock)
+    assert times["a"].calls == [1e-6] * 2
+
+
 def test_short_calls_are_repeated_for_a_slice():
     clock = Clock()
     times = interleave({"a": clock.contender("a", 1, 5, 2)}, StopRule(1, 1, slice_s=8), clock)
