@@ -323,7 +323,8 @@ def test_f1_of_a_text_label_is_that_of_the_one_named(tmp_path):
     for name, share in (("a", 0.5), ("b", 0.8)):
         guess = np.where(rng.random(60) < share, target, rng.choice(["cat", "dog"], 60))
         source = tmp_path / f"{name}.csv"
-        source.write_text("y,p\n" + "".join(f"{t},{g}\n" for t, g in zip(target, guess, strict=True)))
+        rows = zip(target, guess, strict=True)
+        source.write_text("y,p\n" + "".join(f"{t},{g}\n" for t, g in rows))
         files.append(tmp_path / f"{name}.parquet")
         done = assay("score", "labels", source, "--target", "y", "--prediction", "p",
                      "--per-item", files[-1])  # fmt: skip
