@@ -30,9 +30,9 @@ def _merge_summed(mine: Any, theirs: Any) -> Any:
     return mine + theirs
 
 
-def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> Mapping[Any, int]:
+def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> Any:
     if (waiting := plus_waiting(mine, theirs, _merge_keyed)) is not None:
-        return waiting  # type: ignore[no-any-return]
+        return waiting
     merged = dict(mine)
     for key, count in theirs.items():
         merged[key] = merged.get(key, 0) + count
@@ -85,9 +85,9 @@ def parts_of(values: Any) -> tuple[npt.NDArray[Any], ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
-def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> Mapping[Any, Any]:
+def _merge_pooled(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> Any:
     if (waiting := plus_waiting(mine, theirs, _merge_pooled)) is not None:
-        return waiting  # type: ignore[no-any-return]
+        return waiting
     # Arrays are not copied: a loop that adds its batches would copy all of them each time.
     merged = dict(mine)
     for key, values in theirs.items():

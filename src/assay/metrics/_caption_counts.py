@@ -45,7 +45,7 @@ class _Captions(State):
     @property
     def signature(self) -> str:
         """The definition: equal signatures mean comparable numbers."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what defines it")
 
     def _score(self, name: str, value: float, unit: str, better: Any) -> Score:
         value = value if self.items else math.nan
@@ -85,7 +85,7 @@ class _Captions(State):
     @staticmethod
     def fields_of(values: Any, ids: Ints | None) -> dict[str, Any]:
         """What the values of items become in a state, and with ids their rows."""
-        raise NotImplementedError
+        raise NotImplementedError("a state of captions says what the values of items become")
 
     def totals(self) -> Self:
         """The same counts without the rows of single items."""
