@@ -32,7 +32,7 @@ def check_folder(folder: str) -> None:
 
 def write(folder: str, made: Mapping[str, bytes]) -> None:
     """Put the pictures there: all of them, or none."""
-    from assay.run.output import whole, writing
+    from assay.core.output import whole, writing
 
     with writing(folder):
         os.makedirs(folder, exist_ok=True)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from assay.core.errors import DataError, InputError
+from assay.core.output import whole, writing
 from assay.core.score import flat_key
-from assay.run.output import whole, writing
 
 __all__ = ["copy_in", "inside", "save_figure", "save_model", "save_table", "write_bytes"]
 

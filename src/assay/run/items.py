@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.core.errors import DataError
-from assay.run.output import whole, writing
+from assay.core.output import whole, writing
 
 __all__ = ["ItemFile", "read_items"]
 

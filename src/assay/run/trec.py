@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from assay.run.output import whole, writing
+from assay.core.output import whole, writing
 
 __all__ = ["RunFile"]
 
