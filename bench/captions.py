@@ -8,6 +8,7 @@ split before; ours always starts from strings.
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,19 @@ def _nltk(refs: Any, hyps: Any) -> float:
     return float(corpus_bleu(refs, hyps))
 
 
+class _NoSynonyms:
+    def synsets(self, word: str) -> list[Any]:
+        return []
+
+
+def _meteor(refs: Any, hyps: Any) -> float:
+    from nltk.translate.meteor_score import meteor_score
+
+    reader = _NoSynonyms()
+    pairs = zip(refs, hyps, strict=True)
+    return fsum(meteor_score(own, hyp, wordnet=reader) for own, hyp in pairs) / len(hyps)
+
+
 def _rouge(refs: Any, hyps: Any) -> float:
     from pycocoevalcap.rouge.rouge import Rouge
 
@@ -145,4 +159,6 @@ bleu = _case("bleu", written, "sacrebleu", _sacrebleu("BLEU"), _streams)
 bleu_nltk = _case("bleu", items, "nltk", _nltk, _words, variant="nltk")
 chrf = _case("chrf", written, "sacrebleu", _sacrebleu("CHRF"), _streams)
 rouge_l = _case("rouge_l", items, "pycocoevalcap", _rouge, _by_item)
+meteor = _case("meteor", items, "nltk", _meteor, _words, synonyms="none")
+ter = _case("ter", written, "sacrebleu", _sacrebleu("TER"), _streams)
 cider = _case("cider", items, "pycocoevalcap", _cider, _by_item)

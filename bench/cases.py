@@ -7,8 +7,10 @@ import captions
 import classification
 import gpu
 import loop
+import page
 import probe
 import processes
+import report
 import retrieval
 import text
 import tracking
@@ -84,6 +86,13 @@ CASES = [
         text.count_words_arrow,
         COLUMNS,
         (Goal("faster", 120, 250, "jiwer.wer"),),
+    ),
+    Case(
+        "count_words_kaldi",
+        "S/D/I/H of words as kaldi splits them, lists of str",
+        text.count_words_kaldi,
+        LISTS,
+        (Goal("faster", 15, 20, "kaldialign"),),
     ),
     Case(
         "cer",
@@ -407,6 +416,8 @@ CASES = [
             ("chrf", "corpus chrF", captions.chrf, "sacrebleu", 20),
             ("rouge_l", "ROUGE-L", captions.rouge_l, "pycocoevalcap", 60),
             ("cider", "CIDEr-D and its document frequencies", captions.cider, "pycocoevalcap", 40),
+            ("meteor", "METEOR, exact and stem; nltk from lists", captions.meteor, "nltk", 30),
+            ("ter", "corpus TER", captions.ter, "sacrebleu", 10),
         )
     ),
     Case(
@@ -423,6 +434,41 @@ CASES = [
         quick=10,
         warm=10,
         rule=StopRule(min_rounds=5, max_rounds=20, budget_s=30.0, slice_s=0.02),
+    ),
+    Case(
+        "summary",
+        "tables of n runs of 1,000 points: runs, folds, an ablation; journals are read each time",
+        report.summary,
+        "json.loads of each line",
+        (Goal("seconds", 2),),
+        size=200,
+        quick=20,
+        warm=4,
+        tolerance=1e-15,
+        rule=StopRule(min_rounds=3, max_rounds=9, budget_s=20.0),
+        size_matters=True,
+    ),
+    Case(
+        "page",
+        "a page of one run and n transcripts with their alignments, below 40 MiB",
+        page.written,
+        "gzip of the texts as JSON",
+        (Goal("seconds", 30),),
+        size=100_000,
+        quick=5_000,
+        rule=RARE,
+        size_matters=True,
+    ),
+    Case(
+        "page_opened",
+        "that page in Chromium, from its address until it can be searched",
+        page.opened,
+        "an empty page",
+        (Goal("seconds", 3),),
+        size=100_000,
+        quick=5_000,
+        rule=SLOW,
+        size_matters=True,
     ),
     Case(
         "parquet_cli",

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from outcome import FLOOR, MIB, OURS, Entry, Outcome, Verdict, judge
+from outcomes import FLOOR, MIB, OURS, Entry, Outcome, Verdict, judge
 
 __all__ = ["COLUMNS", "as_rows", "changes", "describe", "load", "machine", "save"]
 

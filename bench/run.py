@@ -17,7 +17,7 @@ import gpu
 import rows
 import show
 from cases import CASES, Case
-from outcome import run_case
+from outcomes import run_case
 
 RESULTS = Path(__file__).parent / "results"  # in git: runs worth keeping
 LOCAL = Path(__file__).parents[1] / "build" / "bench"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
-from outcome import FLOOR, MIB, Entry, Outcome, judge
+from outcomes import FLOOR, MIB, Entry, Outcome, judge
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table

@@ -129,6 +129,38 @@ cer = _of_lists("cer", _rate, _chars_truth, "cer")
 count_chars = _of_lists("count_chars", _rate_and_counts, _chars_truth, "cer")
 
 
+def count_words_kaldi(n: int) -> Work:
+    """Ours and kaldialign's from strings, which kaldialign has split."""
+    ref, hyp = _pairs(n)
+
+    def ours() -> Contender:
+        import assay
+
+        return Contender(lambda: assay.count_words(ref, hyp, policy="kaldi"), _rate_and_counts)
+
+    def theirs() -> Any:
+        from kaldialign import batch_error_rate
+
+        return batch_error_rate([r.split() for r in ref], [h.split() for h in hyp])
+
+    def read(found: Any) -> Mapping[str, Any]:
+        errors = [found[name] for name in ("sub", "del", "ins")]
+        hits = found["ref_len"] - errors[0] - errors[1]
+        return {"rate": found["err_rate"], "counts": [hits, *errors]}
+
+    def peer() -> Contender:
+        import kaldialign  # noqa: F401
+
+        return Contender(theirs, read)
+
+    return Work(
+        ours=ours,
+        peers={"kaldialign": peer},
+        truth=cache(lambda: read(theirs())),
+        floor=lambda: read_lists(ref, hyp),
+    )
+
+
 def _alignment(found: Any) -> Mapping[str, Any]:
     spans = np.stack([found.ref_start, found.ref_end, found.hyp_start, found.hyp_end], axis=1)
     return {"kind": found.kind, "spans": spans, "offsets": found.offsets}

@@ -17,6 +17,14 @@
 
 #include "histogram.hpp"
 
+// What a scope reads of its thread is looked up twice a scope: a call each time in a library that
+// is loaded late, unless it asks for a place in the block of the thread, which glibc keeps some of.
+#ifdef __GLIBC__
+#define ASSAY_NEAR_TLS __attribute__((tls_model("initial-exec")))
+#else
+#define ASSAY_NEAR_TLS
+#endif
+
 namespace assay {
 
 /// The clock of Python's perf_counter_ns.
@@ -99,10 +107,11 @@ class ScopeTree {
 
     /// This thread's open scopes.
     Stack& stack() const {
-        thread_local struct {
+        struct Last {
             std::uint64_t tree;
             Stack* stack;
-        } last{0, nullptr};
+        };
+        static thread_local ASSAY_NEAR_TLS Last last{0, nullptr};
         if (last.tree != id_) last = {id_, &find_stack(id_)};
         return *last.stack;
     }

@@ -4,8 +4,9 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ pytest.importorskip("sacrebleu", reason=_WHY)
 pytest.importorskip("nltk", reason=_WHY)
 pytest.importorskip("pycocoevalcap", reason=_WHY)
 
-from nltk.translate import bleu_score
+from nltk.translate import bleu_score, meteor_score
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
-from sacrebleu.metrics import BLEU, CHRF
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.bleu import _get_tokenizer
 
 Items = Sequence[tuple[list[str], str]]
@@ -55,6 +58,10 @@ def chrf(items: Items, **options: Any) -> tuple[float, list[float]]:
     return _corpus(CHRF(**options), items), _single(CHRF(**options), items)
 
 
+def ter(items: Items, **options: Any) -> tuple[float, list[float]]:
+    return _corpus(TER(**options), items), _single(TER(**options), items)
+
+
 def _coco(scorer: Any, items: Items, **options: Any) -> Any:
     refs = {at: own for at, (own, _) in enumerate(items)}
     hyps = {at: [hyp] for at, (_, hyp) in enumerate(items)}
@@ -72,6 +79,44 @@ def rouge_l(items: Items) -> tuple[float, Any]:
 
 def cider(items: Items) -> tuple[float, Any]:
     return _coco(Cider(), items)
+
+
+def coco_meteor(items: Items) -> tuple[float, list[float]]:
+    """METEOR 1.5 by its program, of the corpus and of single items."""
+    scorer = Meteor()
+    whole, single = _coco(scorer, items)
+    process = scorer.meteor_p
+    for stream in (process.stdout, process.stderr):
+        stream.close()
+    return whole, single
+
+
+def ptb(texts: Sequence[str]) -> list[str]:
+    """Texts as pycocoevalcap's PTBTokenizer leaves them."""
+    given = {at: [{"caption": text}] for at, text in enumerate(texts)}
+    cut = PTBTokenizer().tokenize(given)
+    return [cut[at][0] for at in range(len(texts))]
+
+
+class Synonyms:
+    """A mapping of words, as nltk's reader of WordNet gives them."""
+
+    def __init__(self, table: Mapping[str, Sequence[str]]) -> None:
+        self.table = table
+
+    def synsets(self, word: str) -> list[SimpleNamespace]:
+        lemmas = [SimpleNamespace(name=lambda name=name: name) for name in self.table.get(word, ())]
+        return [SimpleNamespace(lemmas=lambda: lemmas)]
+
+
+def nltk_meteor(
+    items: Items, table: Mapping[str, Sequence[str]] | None = None, **weights: float
+) -> list[float]:
+    reader = Synonyms(table or {})
+    return [
+        meteor_score.meteor_score([r.split() for r in refs], hyp.split(), wordnet=reader, **weights)
+        for refs, hyp in items
+    ]
 
 
 def nltk(items: Items, method: str, order: int = 4) -> tuple[float, list[float]]:

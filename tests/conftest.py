@@ -91,3 +91,14 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list:
+    """The figures that are drawn."""
+    from assay.report._sheet import Sheet
+
+    found = []
+    done = Sheet.done
+    monkeypatch.setattr(Sheet, "done", lambda own: found.append(own.figure) or done(own))
+    return found

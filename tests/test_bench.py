@@ -16,13 +16,13 @@ sys.path.insert(0, str(BENCH))
 import cases
 import corpus
 import memory
-import outcome
+import outcomes
 import processes
 import rows
 import run
 from cases import CASES, Case, Goal
 from gate import Contender, Took, Work, Wrong, largest_error
-from outcome import Entry, Outcome, judge, run_case
+from outcomes import Entry, Outcome, judge, run_case
 from timing import StopRule, Times, interleave
 
 ONCE = StopRule(min_rounds=1, max_rounds=1, slice_s=0.0)
@@ -30,7 +30,7 @@ ONCE = StopRule(min_rounds=1, max_rounds=1, slice_s=0.0)
 
 @pytest.fixture(autouse=True)
 def no_subprocess(monkeypatch):
-    monkeypatch.setattr(outcome, "peak_of", lambda *_: 3 << 20)
+    monkeypatch.setattr(outcomes, "peak_of", lambda *_: 3 << 20)
 
 
 def fake(value=1.0, *, truth=1.0, peers=None, **options):
@@ -146,8 +146,8 @@ def test_largest_error_refuses(found, message):
     "case", [pytest.param(c, id=c.name) for c in CASES if c.build.__module__ == "text"]
 )
 def test_every_text_case_passes_its_gate(case):
-    small = outcome.Outcome(case, case.warm, True)
-    runs = outcome._gate(small, case.build(case.warm))
+    small = outcomes.Outcome(case, case.warm, True)
+    runs = outcomes._gate(small, case.build(case.warm))
     assert {entry.name: entry.note for entry in small.entries.values() if entry.note} == {}
     assert runs.keys() == {"assay", "floor", *(peer.name for peer in small.peers)}
     for goal in case.goals:
@@ -346,7 +346,7 @@ def test_a_file_that_is_no_result_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("pattern", "names"),
     [
-        ("count_words", ["count_words", "count_words_arrow"]),
+        ("count_words", ["count_words", "count_words_arrow", "count_words_kaldi"]),
         ("*_start", ["cold_start", "cached_start"]),
         ("cer", ["cer"]),
         ("nothing", []),

@@ -467,7 +467,7 @@ def test_without_a_command_there_is_help(arguments):
         (["score", "transcripts"], "Missing argument 'FILE'. See assay score transcripts --help"),
         (
             ["score", "transcripts", "x", "--refrence", "a"],
-            "No such option: --refrence (Possible options: --reference). "
+            "No such option: --refrence (Possible options: --force, --reference). "
             "See assay score transcripts --help",
         ),
         (["score", "transcripts", "x", "--errors", "-1"], "Invalid value for '--errors'"),

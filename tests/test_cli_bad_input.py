@@ -191,11 +191,11 @@ CASES = {
         "items.parquet: column 'id' holds int64 up to row 1 of the input, then string; "
         "write one type throughout",
     ),
-    "unit": ({}, ["d", "--unit", "x"], "--unit must be one of word, char, both, got 'x'"),
+    "unit": ({}, ["d", "--unit", "x"], "--unit must be one of word, char, grapheme, both, got 'x'"),
     "normaliser": (
         {},
         ["d", "--normalise", "x"],
-        "--normalise must be one of none, basic, got 'x'",
+        "--normalise must be one of none, basic, whisper-basic, whisper-english, got 'x'",
     ),
     "policy": (
         {},
@@ -206,7 +206,7 @@ CASES = {
         {"d.jsonl": OK},
         ["d.jsonl", "--format", "jsno"],
         "read: format must be one of jsonl, csv, tsv, tsv-raw, parquet, arrow, lines, kaldi, "
-        "trec-run, qrels, got 'jsno'",
+        "trec-run, qrels, trn, stm, ctm, coco, got 'jsno'",
     ),
     "two forms": (
         {"d.jsonl": OK},

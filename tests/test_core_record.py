@@ -62,6 +62,30 @@ def test_of_a_step_the_latest_time_counts_not_the_last_line(tmp_path):
     assert [p.value for p in read_journal(str(tmp_path)).points("loss")] == [9.0]
 
 
+def test_steps_come_in_order_whenever_they_are_asked_for(tmp_path):
+    """Against a plain dictionary; some steps come again, with earlier, equal and later times."""
+    rng = np.random.default_rng(5)
+    record, expected = RunRecord("x"), {}
+    record.take(HEAD)
+    record.take(metric("loss"))
+    for number in range(300):
+        step, time = (int(n) for n in rng.integers(-20, 20, 2))
+        record.take({**points(step, float(time), loss=number), "n": {"loss": number}})
+        if step not in expected or expected[step].time <= time:
+            expected[step] = Point(step, float(time), float(number), number)
+        if number % 50 == 0:
+            assert record.points("loss") == [expected[step] for step in sorted(expected)]
+    steps, values = record.series("loss")
+    assert steps.tolist() == sorted(expected)
+    assert values.tolist() == [expected[step].value for step in sorted(expected)]
+
+
+def test_space_around_a_line_is_no_damage(tmp_path):
+    line = json.dumps(points(1, 2.0, loss=3.0), indent=None).encode()
+    write_journal(tmp_path, HEAD, metric("loss"), b"  " + line, line + b" \t\r")
+    assert read_journal(str(tmp_path)).points("loss") == [Point(1, 2.0, 3.0)]
+
+
 def test_numbers_that_json_lacks(tmp_path):
     values = {"a": "NaN", "b": "Infinity", "c": "-Infinity", "d": 10**30}
     write_journal(tmp_path, HEAD, *map(metric, values), points(0, 1.0, **values))
@@ -89,6 +113,10 @@ DAMAGE = {
     "no step": b'{"kind":"points","time":1,"values":{}}',
     "no such metric": b'{"kind":"points","time":1,"step":0,"values":{"x":1}}',
     "no number": b'{"kind":"points","time":1,"step":0,"values":{"loss":"high"}}',
+    "a step that is no number": b'{"kind":"points","time":1,"step":"0","values":{"loss":1}}',
+    "a step beyond 64 bits": b'{"kind":"points","time":1,"step":9223372036854775808,"values":{}}',
+    "a time that is no number": b'{"kind":"points","time":"1","step":0,"values":{"loss":1}}',
+    "two objects": b'{"kind":"weather"} {"kind":"weather"}',
     "too long": b'{"kind":"' + b"x" * (LINE_LIMIT + 10) + b'"}',
 }
 

@@ -1,9 +1,11 @@
 """`assay demo`: its tables and pictures are jiwer's numbers and alignments of the bundled clips,
 retrieval is that of plain NumPy, and the classifier's scores are scikit-learn's."""
 
+import contextlib
 import json
 import re
 import sys
+from pathlib import Path
 
 import jiwer
 import numpy as np
@@ -12,11 +14,14 @@ from rich.cells import cell_len
 from sklearn import metrics as sk
 
 import oracle
+from assay.core.record import read_journal
 from assay.demo.classification import out_of_fold
 from cli_kit import CLIPS, RATES, assay, records, truth
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 PROBE = "A small model on the CPU, in float32 and in dynamic int8"
+POINTS = [(rate, 11) for rate in RATES]  # once; a second demo adds to them
+PAGE = "And as a page:"
 COLORS = {"\x1b[33m": "S", "\x1b[31m": "D", "\x1b[36m": "I"}
 
 
@@ -25,9 +30,17 @@ def clips():
     return records(CLIPS)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def elsewhere(tmp_path_factory):
+    """It writes ./assay-demo."""
+    with contextlib.chdir(tmp_path_factory.mktemp("demo")):
+        yield Path.cwd()
+
+
 def demo(**environment):
     done = assay("demo", **environment)
-    assert done.err == ""
+    ends = [f"assay: {rate}: finished, {n} points in assay-demo/{rate}" for rate, n in POINTS]
+    assert [re.sub(r"\d+ points", "11 points", line) for line in done.err.splitlines()] == ends
     assert done.code == 0
     return done.out
 
@@ -45,7 +58,7 @@ def colored():
 def timeless(text):
     """The text without what was timed, which is never the same twice."""
     start = text.index(f"{PROBE}\n")
-    return text[:start] + text[text.index("\nNow your own:", start) :]
+    return text[:start] + text[text.index(f"\n{PAGE}", start) :]
 
 
 def section(text, title):
@@ -125,6 +138,27 @@ def test_the_top_confusions(clips, shown):
         ]
 
 
+def test_caption_metrics(clips, shown):
+    caption_oracle = pytest.importorskip("caption_oracle")
+    title = "Caption metrics by sampling rate: what was recognised, as captions"
+    head, *rows, note = section(shown, title)
+    assert head.split() == ["metric", *RATES]
+    items = {
+        rate: [([clip["reference"]], clip[f"hypothesis_{rate}"]) for clip in clips]
+        for rate in RATES
+    }
+    found = {row[:22].strip(): row[22:].split() for row in rows}
+    assert [*found] == ["BLEU", "chrF", "ROUGE-L", "METEOR (exact, stem)", "TER", "CIDEr-D"]
+    for name, of in (
+        ("BLEU", caption_oracle.sacrebleu),
+        ("chrF", caption_oracle.chrf),
+        ("ROUGE-L", caption_oracle.rouge_l),
+        ("CIDEr-D", caption_oracle.cider),
+    ):
+        assert found[name] == [f"{of(items[rate])[0]:.4f}" for rate in RATES]
+    assert note.startswith("one reference each; words between spaces, of BLEU as 13a cuts them")
+
+
 def vectors(name):
     return np.load(CLIPS.with_name(f"clips_{name}.npy")).astype(float)
 
@@ -179,6 +213,29 @@ def test_probe(shown):
     assert float(found[1]) == pytest.approx(74.9, abs=0.1)
     assert float(found[3]) <= float(found[2]) <= float(found[4])
     assert re.search(r"cosine of the outputs 0\.999\d\d; batch 16, \d+ threads", note)
+
+
+def test_the_report(clips, shown, elsewhere):
+    line = f"{PAGE} assay-demo/report.html"
+    assert line in shown.splitlines()
+    page = (elsewhere / "assay-demo" / "report.html").read_text("utf-8")
+    assert "<title>assay demo</title>" in page
+    assert all(page.count(clip["id"]) >= 2 for clip in clips)  # as a transcript and as a query
+    for rate in RATES:
+        found = truth(*map(list, zip(*((c["reference"], c[f"hypothesis_{rate}"]) for c in clips),
+                                     strict=True)))  # fmt: skip
+        record = read_journal(str(elsewhere / "assay-demo" / rate))
+        assert record.params["rate_khz"] == int(rate[:-1])
+        assert record.best("wer").value == pytest.approx(found["wer"], abs=1e-15)
+        speech = retrieval(vectors("text"), vectors(f"speech_{rate}"))
+        assert f"{record.best('text_to_speech/map').value:.4f}" == speech[-1]
+
+
+def test_without_jinja2_the_rest_is_shown(monkeypatch, shown):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = assay("demo")
+    assert "A report: left out, as jinja2 is not installed; install it with: " in done.out
+    assert (done.err, done.code) == ("", 0)
 
 
 def test_without_torch_the_rest_is_shown(monkeypatch, shown):
@@ -243,7 +300,7 @@ def test_without_scikit_learn_the_rest_is_shown(monkeypatch, shown):
     at = lines.index(f"{line}pip install 'assay[demo]'")
     everything = timeless(shown).splitlines()
     assert lines[:at] == everything[:at]
-    assert lines[at + 1 :] == everything[everything.index("Now your own:") - 2 :]
+    assert lines[at + 1 :] == everything[everything.index(f"{PAGE} assay-demo/report.html") - 2 :]
 
 
 def test_piped_output_is_plain(shown):

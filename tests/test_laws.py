@@ -32,6 +32,7 @@ from strategies import (
 Items = list[Any]
 
 TEXTS = "reference and hypothesis texts"
+LISTED = "reference and hypothesis texts, and keywords"
 RANKINGS = "rankings and relevant items"
 LABELS = "targets and predicted labels"
 SCORES = "targets and scores"
@@ -48,6 +49,7 @@ INPUTS: dict[str, st.SearchStrategy[Items]] = {
         text_pairs(max_pairs=8),
         st.lists(st.tuples(*[sentences(tokens(3))] * 2), max_size=8),
     ),
+    LISTED: st.lists(st.tuples(*[sentences(tokens(3))] * 2), max_size=8),
     RANKINGS: st.lists(judged_rankings(), max_size=8),
     LABELS: st.lists(st.tuples(*[st.integers(0, 1)] * 2), max_size=12)
     | st.lists(st.tuples(*[st.integers(-3, 5)] * 2), max_size=12)
@@ -64,6 +66,7 @@ CAPTIONED = [(["a b c d e", "a b d"], "a b c d x"), (["d", "e f"], "d e f"), (["
 # the same, as one example with a value that is neither 0 nor 1
 EXAMPLES: dict[str, Items] = {
     TEXTS: [("a b c", "a x c"), ("d", "d e"), ("f", "f")],
+    LISTED: [("a b c", "a b c"), ("b c x", "b d x b c"), ("f y y", "f y")],
     RANKINGS: [
         ({"a": 3.0, "b": 2.0, "c": 1.0}, {"a": 1, "c": 2, "d": 1, "b": 0}),
         ({"a": 3.0, "b": 2.0}, {"b": 1, "a": 0}),
@@ -92,7 +95,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
         {"confusions": True, "by": True, "items": True},
         {"empty": "skip", "items": True, "by": True},
         {"normalise": "basic", "confusions": True},
+        {"policy": "kaldi", "by": True},
+        {"policy": "sclite", "confusions": True, "items": True},
     ],
+    LISTED: [{}, {"items": True}, {"by": True}, {"by": True, "items": True, "policy": "sclite"}],
     RANKINGS: [
         {},
         {"by": True},
@@ -116,6 +122,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 
 POSITIONAL = {
     TEXTS: ["reference", "hypothesis"],
+    LISTED: ["reference", "hypothesis"],
     RANKINGS: ["rankings", "relevant"],
     LABELS: ["target", "prediction"],
     SCORES: ["target", "score"],
@@ -149,6 +156,8 @@ def arguments(where: str, items: Items, ids: Sequence[int]) -> list[Any]:
 @functools.cache
 def given_with(where: str) -> dict[str, Any]:
     """What a count function needs beside its items, the same for any of them."""
+    if COUNTS[where] == LISTED:
+        return {"keywords": ["b", "w0", "w1 w2", "b c", "w2 w0 w0"]}
     if COUNTS[where] != AGAINST:
         return {}
     return {"df": count_document_frequency([["a b c", "w0 w1 w0 w2"], ["w1 w2", "b"], ["é 1"]])}

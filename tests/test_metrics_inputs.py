@@ -400,17 +400,22 @@ BAD_OPTIONS: list[tuple[Callable[[], Any], str]] = [
     ),
     (
         lambda: count_words(["a"], ["a"], normalise="whisper"),
-        "normalise must be one of ['none', 'basic'] or a function, got 'whisper'",
+        "normalise must be one of ['none', 'basic', 'whisper-basic', 'whisper-english'] or a "
+        "function, got 'whisper'",
     ),
     (
         lambda: cer(["a"], ["a"], normalise=None),
-        "normalise must be one of ['none', 'basic'] or a function, got None",
+        "normalise must be one of ['none', 'basic', 'whisper-basic', 'whisper-english'] or a "
+        "function, got None",
     ),
     (
         lambda: count_words(["a"], ["a"], normalise=len),
         "normalise must return a string, got 1 for 'a'",
     ),
-    (lambda: align(["a"], ["a"], unit="line"), "unit must be 'word' or 'char', got 'line'"),
+    (
+        lambda: align(["a"], ["a"], unit="line"),
+        "unit must be one of word, char, grapheme, got 'line'",
+    ),
     (
         lambda: count_chars([[1]], [[1]]),
         "unit 'char' takes text, got token ids; each id is one unit of 'word'",

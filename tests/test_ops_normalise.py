@@ -4,6 +4,7 @@ import random
 import sys
 import unicodedata
 from collections import Counter
+from importlib import metadata
 
 import pytest
 from hypothesis import given, settings
@@ -162,7 +163,13 @@ class Folder:
 
 def test_names_in_signatures() -> None:
     names = {name: resolve(name)[1] for name in NAMED}
-    assert names == {"none": "none", "basic": "basic-1"}
+    version = metadata.version("whisper_normalizer")
+    assert names == {
+        "none": "none",
+        "basic": "basic-1",
+        "whisper-basic": f"whisper-basic-{version}",
+        "whisper-english": f"whisper-english-{version}",
+    }
     assert resolve("none")[0] is None
     assert resolve(unicodedata.normalize)[1] == "unicodedata.normalize"
     assert resolve(str.lower)[1].endswith("str.lower")

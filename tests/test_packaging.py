@@ -81,7 +81,7 @@ def wheel(source: Path, **environment: str) -> tuple[str, set[str]]:
 
 def package_files() -> set[str]:
     package = ROOT / "src" / "assay"
-    kept = ("*.py", "*.pyi", "py.typed", "*.jsonl", "*.npy")
+    kept = ("*.py", "*.pyi", "py.typed", "*.jsonl", "*.npy", "templates/*.*")
     return {f"assay/{p.relative_to(package)}" for k in kept for p in package.rglob(k)}
 
 

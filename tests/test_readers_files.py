@@ -180,7 +180,8 @@ def test_the_format(folder):
     assert rows(folder / "x.doc", "a", format="jsonl") == [("x",)]
     with pytest.raises(DataError, match=r"text: cannot tell the format without an extension; give"):
         read(folder / "text", "a")
-    names = "jsonl, csv, tsv, tsv-raw, parquet, arrow, lines, kaldi, trec-run, qrels"
+    names = "jsonl, csv, tsv, tsv-raw, parquet, arrow, lines, kaldi, trec-run, qrels, "
+    names += "trn, stm, ctm, coco"
     with pytest.raises(DataError, match=rf"from '.doc'; give format= \(--format\), one of {names}"):
         read(folder / "x.doc", "a")
     with pytest.raises(InputError, match=r"got 'json'; did you mean jsonl\?"):

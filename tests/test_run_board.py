@@ -2,7 +2,8 @@
 
 import io
 
-from assay.run.board import BURST, Board
+from assay.core.record import Metric
+from assay.run.board import BURST, GROUPS, Board
 
 
 class Terminal(io.StringIO):
@@ -65,6 +66,49 @@ def test_a_new_column_gets_a_new_head():
         "  step           a           b",
         "     1           2           3",
     ]
+
+
+def test_folds_share_columns_and_have_a_best_each():
+    one = board(watched="f1")
+    for fold, f1 in ("fold_1", 0.5), ("fold_2", 0.75):
+        for step in range(2):
+            one.note(step, {"f1": f1 - step / 4}, fold)
+    one.note(0, {"size": 3}, "kd/fold_1")
+    one.note(0, {"size": 3})
+    one.close()
+    assert text(one) == [
+        "  step  of                  f1",
+        "     0  fold_1          0.5000  *",
+        "     1  fold_1          0.2500",
+        "     0  fold_2          0.7500  *",
+        "     1  fold_2          0.5000",
+        "  step  of                size",
+        "     0  kd/fold_1            3",
+        "  step        size",
+        "     0           3",
+        "best: fold_1, step 0, f1 0.5000",
+        "best: fold_2, step 0, f1 0.7500",
+    ]
+
+
+def test_a_step_of_one_fold_is_no_step_of_the_next():
+    one = board()
+    metrics = [Metric("f1", {"stage": "kd", "fold": str(f)}, f"kd/fold_{f}/f1") for f in (1, 2)]
+    for metric in metrics:
+        one.log(0, [(metric, 0.5)])
+    one.close()
+    assert [line.split()[:2] for line in text(one)[1:3]] == [["0", "kd/fold_1"], ["0", "kd/fold_2"]]
+
+
+def test_what_is_asked_for_is_watched_instead_of_what_was_chosen():
+    one = board()
+    one.note(0, {"acc": 0.5, "f1": 0.5})
+    one.note(1, {"acc": 0.9, "f1": 0.7})
+    one.watch("f1")
+    one.note(2, {"acc": 0.1, "f1": 0.8})
+    one.watch("acc")  # the first one asked for stays
+    one.close()
+    assert text(one)[-1] == "best: step 2, f1 0.8000"
 
 
 def test_a_row_of_nothing_but_columns_that_are_left_out():
@@ -144,3 +188,26 @@ def test_numbers_are_short():
     one.note(0, row)
     one.close()
     assert text(one)[1].split() == ["0", "1e-07", "1.23e+05", "0", "nan", "1e+30", "-2.5000", "7"]
+
+
+def test_what_is_of_single_batches_has_no_row():
+    one = board()
+    tags = {"stage": "kd"}
+    for step in range(3):
+        loss = Metric("loss", {**tags, "per": "step"}, "kd/per_step/loss")
+        one.log(step, [(loss, 0.5)])
+    one.log(1, [(Metric("loss", tags, "kd/loss"), 0.25)])
+    one.close()
+    assert [line.split() for line in text(one)[1:]] == [
+        ["1", "kd", "0.2500", "*"],
+        ["best:", "kd,", "step", "1,", "loss", "0.2500"],
+    ]
+
+
+def test_of_many_groups_the_best_of_all_is_named():
+    one = board(watched="f1")
+    for number in range(GROUPS + 1):
+        one.note(3, {"f1": 0.9 if number == 7 else 0.5}, f"trial {number}")
+    one.close()
+    assert text(one)[-1] == f"best of {GROUPS + 1}: trial 7, step 3, f1 0.9000"
+    assert sum(line.startswith("best") for line in text(one)) == 1

@@ -465,15 +465,18 @@ def test_files_of_one_fold_do_not_replace_those_of_another(folder, tmp_path):
             run.table([{"fold": fold}], "best", fold=fold, stage="kd")
             run.figure(b"%d" % fold, "roc", step=3, fold=fold)
             run.artifact(tmp_path / "notes", fold=fold)
+            path = run.save(b"%d" % fold, fold=fold, stage="kd")
+            assert path == str(folder / "models" / "kd" / f"fold_{fold}" / "best.pt")
         run.table([{"a": 1}], "x", stage="../../..")
     for fold in (1, 2):
         read = {
             f"tables/kd/fold_{fold}/best.csv": f"fold\n{fold}\n",
             f"figures/fold_{fold}/roc-3.png": str(fold),
             f"artifacts/fold_{fold}/notes": str(fold),
+            f"models/kd/fold_{fold}/best.pt": str(fold),
         }
         assert {path: (folder / path).read_text() for path in read} == read
-    assert len(read_journal(str(folder)).files) == 7
+    assert len(read_journal(str(folder)).files) == 9
     assert [*(folder / "tables").rglob("x.csv")]  # nothing leads out
 
 
@@ -484,6 +487,7 @@ def test_files_that_are_refused(folder):
             (lambda: run.artifact(folder), "would be copied into itself"),
             (lambda: run.artifact(folder.parent), "holds the run's own directory"),
             (lambda: run.figure([1], "x"), "must be a matplotlib figure or the bytes of a PNG"),
+            (lambda: run.figure(b"<svg/>", "x"), "got an SVG; draw it with format"),
             (lambda: run.table([1, 2], "x"), "rows must be a list of mappings"),
             (lambda: run.table({"a": [1], "b": []}, "x"), "got {'a': 1, 'b': 0}"),
             (lambda: run.table([], "../"), "a file needs a name, got '../'"),

@@ -318,7 +318,8 @@ def test_a_slow_first_part_does_not_fill_memory_with_the_others(threads):
 
 
 def test_a_thread_takes_the_earliest_part():
-    shared = shards._Scan(Fake([1, 1, 1]), None, threads=1)
+    fake = Fake([1, 1, 1])
+    shared = shards._Scan(fake, fake.parts(), None, threads=1)
     taken = [shared.take() for _ in range(3)]
     for order in itertools.permutations(taken):
         for reader in order:

@@ -56,6 +56,8 @@ from assay.metrics.footprint import footprint as footprint
 from assay.metrics.generation import Generation as Generation
 from assay.metrics.generation import latency_stream as latency_stream
 from assay.metrics.intervals import interval as interval
+from assay.metrics.keywords import KeywordCounts as KeywordCounts
+from assay.metrics.keywords import count_keywords as count_keywords
 from assay.metrics.latency import MeasurementWarning as MeasurementWarning
 from assay.metrics.latency import latency as latency
 from assay.metrics.latency_compare import LatencyComparison as LatencyComparison
@@ -67,6 +69,10 @@ from assay.metrics.mean import Mean as Mean
 from assay.metrics.mean import count_mean as count_mean
 from assay.metrics.memory import Memory as Memory
 from assay.metrics.memory import VramSampler as VramSampler
+from assay.metrics.meteor import Meteor as Meteor
+from assay.metrics.meteor import count_meteor as count_meteor
+from assay.metrics.meteor import meteor as meteor
+from assay.metrics.meteor15 import MeteorCounts as MeteorCounts
 from assay.metrics.multilabel import MultilabelConfusion as MultilabelConfusion
 from assay.metrics.multisweep import MultiSweep as MultiSweep
 from assay.metrics.partial_ranks import PartialRanks as PartialRanks
@@ -83,6 +89,9 @@ from assay.metrics.rouge import count_rouge_l as count_rouge_l
 from assay.metrics.rouge import rouge_l as rouge_l
 from assay.metrics.significance import nadeau_bengio as nadeau_bengio
 from assay.metrics.sweep import Sweep as Sweep
+from assay.metrics.ter import TerCounts as TerCounts
+from assay.metrics.ter import count_ter as count_ter
+from assay.metrics.ter import ter as ter
 from assay.metrics.timer import Timer as Timer
 from assay.metrics.timings import Timings as Timings
 from assay.metrics.words import align as align
@@ -118,12 +127,15 @@ __all__ = [
     "Footprint",
     "FootprintComparison",
     "Generation",
+    "KeywordCounts",
     "Latency",
     "LatencyComparison",
     "LatencySweep",
     "Mean",
     "MeasurementWarning",
     "Memory",
+    "Meteor",
+    "MeteorCounts",
     "Meter",
     "Meters",
     "MultiSweep",
@@ -138,6 +150,7 @@ __all__ = [
     "Score",
     "State",
     "Sweep",
+    "TerCounts",
     "Timer",
     "Timings",
     "VramSampler",
@@ -158,13 +171,16 @@ __all__ = [
     "count_distillation",
     "count_document_frequency",
     "count_drift",
+    "count_keywords",
     "count_labels",
     "count_mean",
+    "count_meteor",
     "count_rankings",
     "count_ranks",
     "count_rouge_l",
     "count_scores",
     "count_scores_binned",
+    "count_ter",
     "count_words",
     "f1",
     "flops",
@@ -178,6 +194,7 @@ __all__ = [
     "macro_f1",
     "mean_average_precision",
     "mer",
+    "meteor",
     "nadeau_bengio",
     "poisson_bootstrap",
     "read",
@@ -188,6 +205,7 @@ __all__ = [
     "same_label",
     "spider",
     "target_scores",
+    "ter",
     "threshold_over_folds",
     "topk",
     "wer",

@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 2 the input, the options or the place to write to are wrong (standard error says
 what, where and how to mend it, on one line where that is possible); 130 interrupted; 143 or 129
-told to end by SIGTERM or SIGHUP; 141 whoever read the output has gone; 1 a bug of ours, with its
-traceback.
+told to end by SIGTERM or SIGHUP; 141 whoever read the output has gone; 1 a bound of `assay check`
+that breaks, or a bug of ours, with its traceback.
 """
 
 import os
@@ -16,12 +16,17 @@ from typing import Annotated, Any
 
 import typer
 
+from assay.cli.captions import captions
+from assay.cli.check import check
 from assay.cli.compare import compare
 from assay.cli.labels import labels
+from assay.cli.merge import merge
 from assay.cli.probe import probe
 from assay.cli.rankings import rankings
+from assay.cli.report import report
 from assay.cli.resync import resync
 from assay.cli.shared import Json, printing
+from assay.cli.summary import summary
 from assay.cli.transcripts import transcripts
 from assay.core.errors import AssayError
 
@@ -36,10 +41,15 @@ app = typer.Typer(
 )
 score = typer.Typer(no_args_is_help=True, help="Score files of references and predictions.")
 score.command()(transcripts)
+score.command()(captions)
 score.command()(rankings)
 score.command()(labels)
 app.add_typer(score, name="score")
 app.command()(compare)
+app.command()(merge)
+app.command()(check)
+app.command()(summary)
+app.command()(report)
 app.command()(resync)
 app.command()(probe)
 
@@ -160,21 +170,26 @@ def env(
 
 @app.command()
 def demo() -> None:
-    """240 real transcripts, retrieval, a classifier; a small model before and after int8."""
-    from assay.demo import classification, probe, retrieval, transcripts
+    """240 real transcripts, captions, retrieval, a classifier, a model in int8; and a report."""
+    from assay.demo import captions, classification, probe, report, retrieval, transcripts
     from assay.report import render
 
     console = render.console()
     with printing():
         transcripts.show(console)
         console.out("")
+        captions.show(console)
+        console.out("")
         retrieval.show(console)
         console.out("")
         classification.show(console)
         console.out("")
         probe.show(console)
+        console.out("")
+        report.show(console)
         console.out("\nNow your own:")
         console.out("assay score transcripts FILE --reference COL --hypothesis COL")
+        console.out("assay score captions FILE --references COL --hypothesis COL")
         console.out("assay score rankings --queries Q.npy --gallery G.npy --relevance QRELS")
         console.out("assay score labels FILE --target COL --score COL")
         console.out("assay probe MODULE:FACTORY --input MODULE:EXAMPLE")

@@ -1,6 +1,6 @@
 """`assay compare`: two per-item files of the same items held against each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +8,7 @@ import typer
 from assay.cli.shared import Csv, Json, Markdown, check_named, form_of, print_table
 from assay.core.errors import DataError, InputError
 
-__all__ = ["compare"]
+__all__ = ["compare", "compared", "read_rows"]
 
 METHODS = ("bootstrap", "permutation", "mcnemar", "delong")
 _NUMBERS = ("int64", "int32", "double", "float", "bool")
@@ -21,9 +21,9 @@ def compare(
         list[str],
         typer.Option(
             metavar="NAME",
-            help="wer, cer, mer, wil, wip, sentence_error_rate; map, mrr, recall@10 of rankings; "
-            "accuracy, f1, roc_auc, average_precision, brier of labels; or a column of numbers, "
-            "whose mean is compared. May be given again.",
+            help="wer, cer, mer, wil, wip, sentence_error_rate; bleu, chrf, rouge_l, cider of "
+            "captions; map, mrr, recall@10 of rankings; accuracy, f1, roc_auc, average_precision, "
+            "brier of labels; or a column of numbers, whose mean is compared. May be given again.",
         ),
     ],
     method: Annotated[
@@ -66,14 +66,14 @@ def compare(
     check_named(("--method", method, METHODS))
     if not 0 < level < 1:
         raise InputError(f"--level must be between 0 and 1, got {level!r}; 0.95 is usual")
-    tables = [_items(path, key) for path in (a, b)]
+    tables = [read_rows(path, key) for path in (a, b)]
     options = {"method": method, "level": level, "resamples": resamples, "seed": seed}
     found = []
     tags = []
     for name in dict.fromkeys(metric):
         for direction in _directions(*tables):
             sides = [_of_direction(table, direction) for table in tables]
-            found.append(_compared(name, (a, b), sides, cluster, positive, options))
+            found.append(compared(name, (a, b), sides, cluster, positive, options))
             tags.append({"direction": direction} if direction else {})
     found = holm(found) if len(found) > 1 else found
     _print(form, a, b, found, tags)
@@ -82,7 +82,7 @@ def compare(
 # -- files -----------------------------------------------------------------------------------------
 
 
-def _items(path: str, key: str | None) -> Any:
+def read_rows(path: str, key: str | None = None) -> Any:
     """The rows of a per-item file, with the ids that match them as the column "\0ids"."""
     import pyarrow as pa
 
@@ -126,20 +126,29 @@ def _of_direction(table: Any, direction: str | None) -> Any:
     return table.filter(pc.equal(table.column("direction"), direction))
 
 
-def _compared(
+def compared(
     metric: str,
     paths: tuple[str, str],
     tables: Sequence[Any],
     cluster: str | None,
     positive: str | None,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
 ) -> Any:
+    """The comparison of a metric over the rows of two per-item files."""
     import numpy as np
 
     from assay.metrics.compare import compare
     from assay.metrics.from_items import state_of_items
+    from assay.run.items import definitions_of
 
     states = []
+    base = metric.removeprefix("mean_")
+    known = [definitions_of(t, path).get(base) for path, t in zip(paths, tables, strict=True)]
+    if known[0] != known[1]:
+        raise InputError(
+            f"{metric} is not of one definition: {paths[0]} has {known[0]}, {paths[1]} has "
+            f"{known[1]}; score both alike"
+        )
     for path, table in zip(paths, tables, strict=True):
         numeric = {
             field.name: table.column(field.name).to_numpy()
@@ -148,7 +157,9 @@ def _compared(
         }
         try:
             ids = numeric["\0ids"]
-            states.append(state_of_items(metric, ids, numeric, positive=positive))
+            states.append(
+                state_of_items(metric, ids, numeric, positive=positive, definition=known[0])
+            )
         except InputError as error:
             told = str(error).replace(", \0ids", "")
             raise DataError(f"{path}: {told}") from error

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Literal
 
 from assay.cli.label_counts import Asked, Counts
 from assay.cli.label_scores import HEADS, Tuning
 from assay.core.errors import DataError
 
-__all__ = ["check_folder", "pictures", "write"]
+__all__ = ["check_folder", "of_scores", "pictures", "write"]
 
 CURVES = 8  # of classes in one picture
 
@@ -48,10 +48,13 @@ def pictures(counts: Counts, asked: Asked, tuning: Tuning) -> dict[str, bytes]:
     """File name -> PNG; reliability only of probabilities, thresholds only of one score."""
     if asked.scores[1:]:
         return _of_classes(counts.sweep, asked)
-    return _of_one(counts.sweep, asked, tuning)
+    return of_scores(counts.sweep, asked, tuning)
 
 
-def _of_one(sweep: Any, asked: Asked, tuning: Tuning) -> dict[str, bytes]:
+def of_scores(
+    sweep: Any, asked: Asked, tuning: Tuning, format: Literal["png", "svg"] = "png"
+) -> dict[str, bytes]:
+    """File name -> picture, of one score a row."""
     from assay.report import plot
 
     best = sweep.best_threshold(tuning.metric, grid=tuning.grid)
@@ -67,24 +70,26 @@ def _of_one(sweep: Any, asked: Asked, tuning: Tuning) -> dict[str, bytes]:
 
     fpr, tpr, _ = sweep.roc_curve()
     on_roc = [mark._replace(x=1 - mark.x) for mark in marks("specificity", "recall")]
-    made = {"roc.png": plot.roc([plot.Curve(f"AUC {sweep.roc_auc:.4f}", fpr, tpr)], on_roc, title)}
+    own = plot.Curve(f"AUC {sweep.roc_auc:.4f}", fpr, tpr)
+    made = {"roc.png": plot.roc([own], on_roc, title, format=format)}
     precision, recall, _ = sweep.precision_recall_curve()
     own = plot.Curve(f"AP {sweep.average_precision:.4f}", recall, precision)
     share = sweep.positives / (sweep.positives + sweep.negatives)
     made["precision_recall.png"] = plot.precision_recall(
-        [own], marks("recall", "precision"), title, share
+        [own], marks("recall", "precision"), title, share, format=format
     )
     shown = dict.fromkeys((tuning.metric, "precision", "recall"))
     curves = [plot.Curve(HEADS.get(n, n), *sweep.best_threshold(n).curve) for n in shown]
     at = [plot.Mark(label, t, _value(sweep, tuning.metric, t))
           for label, t in told.items() if t == t]  # fmt: skip
     grid = None if tuning.grid is None else plot.Curve(f"{name} on the grid", *best.curve)
-    made["threshold.png"] = plot.threshold(curves, at, title, grid)
+    made["threshold.png"] = plot.threshold(curves, at, title, grid, format=format)
     if sweep.are_probabilities:
         bins = sweep.calibration()
         made["reliability.png"] = plot.reliability(
-            bins.edges, bins.count, bins.score, bins.positives, f"ECE {bins.ece:.4f}", title
-        )
+            bins.edges, bins.count, bins.score, bins.positives, f"ECE {bins.ece:.4f}", title,
+            format=format,
+        )  # fmt: skip
     return made
 
 

@@ -1,14 +1,14 @@
 """`assay score transcripts`."""
 
-import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, drawn, resamples_of
-from assay.cli.progress import progress
+from assay.cli.corpus import Scale, Task, add_up, scaled, tagged
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, drawn, resamples_of
 from assay.cli.shared import (
     Csv,
     Json,
@@ -21,19 +21,35 @@ from assay.cli.shared import (
 )
 from assay.core.errors import DataError, InputError
 
-__all__ = ["count_transcripts", "transcripts"]
+if TYPE_CHECKING:
+    from assay.run.jobs import Answer, Done
+    from assay.run.totals import Total
 
-UNITS = {"word": ("word",), "char": ("char",), "both": ("word", "char")}
-RATES = {"word": ("wer", "mer", "wil", "wip", "sentence_error_rate"), "char": ("cer",)}
+__all__ = ["count_transcripts", "show", "transcripts"]
+
+BAGS = "bags of "  # how their names begin among those of states
+
+UNITS = {
+    "word": ("word",),
+    "char": ("char",),
+    "grapheme": ("grapheme",),
+    "both": ("word", "char"),
+}
+RATES = {
+    "word": ("wer", "mer", "wil", "wip", "sentence_error_rate"),
+    "char": ("cer",),
+    "grapheme": ("cer",),
+}
 
 
+@scaled
 def transcripts(
     paths: Annotated[
         list[str],
         typer.Argument(
             metavar="FILE",
-            help="Files, globs, URLs, or - for standard input. Two line-aligned or Kaldi files, or "
-            "two files with --key, are reference and hypothesis.",
+            help="Files, globs, URLs, or - for standard input. Two line-aligned, Kaldi or trn "
+            "files, stm and ctm, or two files with --key, are reference and hypothesis.",
         ),
     ],
     reference: Annotated[
@@ -42,9 +58,18 @@ def transcripts(
     hypothesis: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column of the hypotheses.")
     ] = "hypothesis",
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="word, char or both.")] = "both",
+    unit: Annotated[
+        str,
+        typer.Option(
+            metavar="UNIT", help="word, char, grapheme (what one sees as a character), or both."
+        ),
+    ] = "both",
     normalise: Annotated[
-        str, typer.Option(metavar="NAME", help="Normaliser of both sides: none, basic.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Normaliser of both sides: none, basic, whisper-basic, whisper-english.",
+        ),
     ] = "none",
     empty: Annotated[
         str,
@@ -53,6 +78,17 @@ def transcripts(
             help="What a pair without reference means: jiwer, nan, inf, skip, error.",
         ),
     ] = "jiwer",
+    policy: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Whose alignments are counted: jiwer, kaldi or sclite."),
+    ] = "jiwer",
+    keywords: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Words and phrases, one a line: also count errors on these and on other words.",
+        ),
+    ] = None,
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Column to group by; may be given again."),
@@ -66,7 +102,7 @@ def transcripts(
         typer.Option(
             metavar="NAME",
             help="File format, where the name does not say: jsonl, csv, tsv, tsv-raw, parquet, "
-            "lines, kaldi.",
+            "lines, kaldi, trn, stm.",
         ),
     ] = None,
     per_item: Annotated[
@@ -83,9 +119,13 @@ def transcripts(
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
+    *,
+    scale: Scale,
 ) -> None:
-    """Word and character error rates of recognised text, as jiwer counts them."""
+    """Word and character error rates of recognised text, as jiwer, kaldi or sclite counts them."""
     from assay.metrics.edit_counts import EMPTY, EditCounts
+    from assay.metrics.keywords import KeywordCounts
+    from assay.ops.edit import POLICIES
     from assay.ops.normalise import NAMED
     from assay.readers import read
 
@@ -93,8 +133,14 @@ def transcripts(
     if errors and csv:
         raise InputError("--errors goes with the console, --json or --markdown, not with --csv")
     check_named(
-        ("--unit", unit, UNITS), ("--normalise", normalise, NAMED), ("--empty", empty, EMPTY)
+        ("--unit", unit, UNITS),
+        ("--normalise", normalise, NAMED),
+        ("--empty", empty, EMPTY),
+        ("--policy", policy, POLICIES),
     )
+    if keywords and empty == "skip":
+        raise InputError("--keywords counts every pair, so it does not go with --empty skip")
+    listed = None if keywords is None else read_keywords(keywords)
     resamples = resamples_of(interval)
     by = by or []
     inputs = paths[0] if len(paths) == 1 else paths
@@ -106,7 +152,11 @@ def transcripts(
         source = open_source(extra)
     if per_item:
         check_output("--per-item", per_item, paths)
-        zeros = (EditCounts.zero(unit=name, detail=("items",)) for name in UNITS[unit])
+        zeros: list[Any] = [
+            EditCounts.zero(unit="word" if name == "word" else "char", detail=("items",))
+            for name in UNITS[unit]
+        ]
+        zeros += [KeywordCounts.zero(detail=("items",))] if listed else []
         check_own_columns(extra, {"row", *(name for zero in zeros for name in zero.item_columns())})
     count = partial(
         count_transcripts,
@@ -116,23 +166,40 @@ def transcripts(
         options={
             "normalise": normalise,
             "empty": empty,
+            "policy": policy,
             "confusions": errors > 0,
             "items": per_item is not None,
         },
+        keywords=listed,
         bagged=resamples > 0,
     )
-    states, bags = _add_up(source, count, per_item)
-    found = drawn([(of, {}) for of in bags], resamples, "pairs") if resamples else NONE
-    _print(states, errors, form, found)
+    definition = {
+        "--reference": reference,
+        "--hypothesis": hypothesis,
+        "--unit": unit,
+        "--normalise": normalise,
+        "--empty": empty,
+        "--policy": policy,
+        "--keywords": listed,
+        "--by": by,
+        "--key": key,
+        "--format": format,
+        "--errors": errors > 0,
+        "--interval": resamples > 0,
+    }
+    shown = {"source": str(source), "errors": errors, "resamples": resamples}
+    task = Task("transcripts", paths, source, count, "pairs", headline, definition, shown, per_item)
+    done = add_up(scale, task)
+    if done is not None:
+        show(done, shown, form)
 
 
-class Counts(NamedTuple):
-    """Of a batch: the arguments of ItemFile.write or None; a State for each unit; where intervals
-    are wanted, its pairs in bags."""
-
-    written: tuple[Any, ...] | None
-    states: list[Any]
-    bags: list[Any]
+def headline(total: "Total") -> dict[str, tuple[int, int]]:
+    """What the corpus value so far is a quotient of."""
+    name: str
+    state: Any
+    name, state = next(iter(total.states.items()))
+    return {"wer" if name == "word" else "cer": (state.errors, state.reference_units)}
 
 
 def count_transcripts(
@@ -142,19 +209,26 @@ def count_transcripts(
     groups: int,
     options: dict[str, Any],
     bagged: bool = False,
-) -> Counts:
+    keywords: list[str] | None = None,
+) -> "Answer":
     """Count a batch of reference, hypothesis and further columns, the first `groups` of which
     group the counts.
 
     With items=True the pairs that were counted, with their further columns, are to be written.
-    bagged: they are also put into bags.
+    bagged: they are also put into bags. keywords: they are also counted against this list.
     """
     from assay.metrics.words import count_and_bag, count_chars, count_words
+    from assay.run.jobs import Answer
+    from assay.run.totals import Total
 
     for name, column in zip(extra, rows.columns[2:], strict=True):
         if column.type.num_fields:
             raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
-    counters = {"word": count_words, "char": count_chars}
+    counters: dict[str, Any] = {
+        "word": count_words,
+        "char": count_chars,
+        "grapheme": partial(count_chars, unit="grapheme"),
+    }
     by = {name: rows.column(2 + i) for i, name in enumerate(extra[:groups])}
     texts = rows.column(0), rows.column(1)
     if bagged:
@@ -162,52 +236,101 @@ def count_transcripts(
         states, bags = map(list, zip(*found, strict=True))
     else:
         states, bags = [counters[unit](*texts, by=by, **options) for unit in units], []
-    if not options["items"]:
-        return Counts(None, states, bags)
-    places = states[0].per_item("id")
-    columns = {name: rows.column(2 + i).take(places) for i, name in enumerate(extra)}
-    for state in states:
-        columns |= state.item_columns()
-    totals = [state.totals() for state in states]
-    return Counts((columns, places, rows.num_rows), totals, bags)
+    if keywords:
+        listed, more = _of_keywords(texts, keywords, by, options, bagged)
+        states, bags = [*states, listed], [*bags, *more]
+    written = None
+    if options["items"]:
+        places = states[0].per_item("id")
+        columns = {name: rows.column(2 + i).take(places) for i, name in enumerate(extra)}
+        for state in states:
+            columns |= state.item_columns()
+        written = columns, places, rows.num_rows
+        states = [state.totals() for state in states]
+    errors = _errors(states) if options["confusions"] else None
+    names = [*units, "keywords"]
+    named = {name: _without_errors(state) for name, state in zip(names, states, strict=False)}
+    named |= {f"{BAGS}{name}": of for name, of in zip(names, bags, strict=False)}
+    return Answer(Total(states[0].pairs, named), written, errors)
 
 
-def _add_up(source: Any, count: Any, per_item: str | None) -> tuple[list[Any], list[Any]]:
-    """The States and the bags of all rows; the counts of every pair go to a file as they come."""
-    from assay.run.items import ItemFile
-    from assay.run.shards import scan
-
-    totals: list[Any] = []
-    bags: list[Any] = []
-    with ItemFile.maybe(per_item) as items, progress(source, "pairs") as advance:
-        for counted in scan(source, count):
-            written, states, more = counted.result
-            if items is not None:
-                items.write(*written)
-            before = [state.pairs for state in totals] or [0] * len(states)
-            more = [of.shifted(pairs) for of, pairs in zip(more, before, strict=bool(more))]
-            totals = list(map(operator.add, totals, states)) if totals else states
-            bags = list(map(operator.add, bags, more)) if bags else more
-            advance(counted, states[0].pairs)
-        if not totals or not totals[0].pairs + totals[0].empty_references:
-            raise DataError(f"{source}: no rows; was it written?")
-    return totals, bags
+def _errors(states: Sequence[Any]) -> dict[tuple[str, str, str], int]:
+    """How often each (unit, reference, hypothesis) occurs; one side of it may be empty."""
+    return {
+        (state.unit, reference or "", hypothesis or ""): times
+        for state in states
+        for (reference, hypothesis), times in getattr(state, "confusions", {}).items()
+    }
 
 
-def _print(states: Sequence[Any], errors: int, form: str, found: Intervals) -> None:
+def _without_errors(state: Any) -> Any:
+    """The same without tables of errors, its own and those of its groups."""
+    if not hasattr(state, "confusions"):
+        return state
+    groups = {key: _without_errors(own) for key, own in state.groups.items()}
+    return replace(state, confusions={}, groups=groups)
+
+
+def read_keywords(path: str) -> list[str]:
+    """The words and phrases of a file, one a line; empty lines are left out."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = [line.strip() for line in file if line.strip()]
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 at byte {error.start}") from None
+    if not found:
+        raise DataError(f"{path}: no keywords; one a line is expected")
+    return found
+
+
+def _of_keywords(
+    texts: tuple[Any, Any],
+    keywords: list[str],
+    by: dict[str, Any],
+    options: dict[str, Any],
+    bagged: bool,
+) -> tuple[Any, list[Any]]:
+    """The state of keywords, and where intervals are wanted its bags."""
+    from assay.metrics.bootstrap import fill_bags
+    from assay.metrics.keywords import KEYWORD_SCORES, count_keywords
+
+    own = {name: options[name] for name in ("normalise", "policy")}
+    kept = bagged or options["items"]
+    state = count_keywords(*texts, keywords=keywords, by=by, items=kept, **own)
+    bags = [fill_bags(state, list(KEYWORD_SCORES))] if bagged else []
+    return state if options["items"] else state.totals(), bags
+
+
+def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
+    from assay.metrics.keywords import KEYWORD_SCORES
     from assay.report import render
 
-    scores = [score for state in states for score in state.scores()]
+    counted: Mapping[str, Any] = done.total.states
+    states = {name: own for name, own in counted.items() if not name.startswith(BAGS)}
+    if not states or not any(own.pairs + own.empty_references for own in states.values()):
+        raise DataError(f"{shown['source']}: no rows; was it written?")
+    bags = [own for name, own in done.total.states.items() if name.startswith(BAGS)]
+    found = drawn([(of, {}) for of in bags], shown["resamples"], "pairs") if bags else NONE
+    scores = [score for state in states.values() for score in state.scores()]
+    scores, found, lost = tagged(scores, found, done, missing)
     kinds = ("substitutions", "deletions", "insertions")
     head = ("reference", "hypothesis", "times")
+    most = done.errors.top(shown["errors"]) if shown["errors"] else {}
     wrong = {
-        state.unit: {kind: state.top_confusions(kind, errors) for kind in kinds}
-        for state in states
-        if errors
+        state.unit: {kind: most.get((state.unit, kind), []) for kind in kinds}
+        for state in states.values()
+        if shown["errors"] and hasattr(state, "confusions")
     }
     grouped = any(score.tags for score in scores)
     if grouped:
-        tables = [render.scores_table(scores), *found.beside(scores)]
+        tables = [render.scores_table(scores)]
+        if listed := [score for score in scores if score.name in KEYWORD_SCORES]:
+            heads = {name: name.removeprefix("keyword_") for name in KEYWORD_SCORES}
+            tables.append(render.scores_table(listed, "keywords", columns=heads))
+        tables += found.beside(scores)
     else:
         tables = [render.score_list(scores, note=found.note, intervals=found.ends)]
     tables += [
@@ -222,5 +345,5 @@ def _print(states: Sequence[Any], errors: int, form: str, found: Intervals) -> N
         }
         for unit, of in wrong.items()
     }
-    more: dict[str, Any] = {"errors": named} if errors else {}
-    print_scores(form, scores, tables, found.ends, **more, **found.as_json())
+    more: dict[str, Any] = {"errors": named} if shown["errors"] else {}
+    print_scores(form, scores, tables, found.ends, **more, **lost, **found.as_json())

@@ -7,11 +7,12 @@
 {'f1': 0.6666666666666666}
 
 Nothing is downloaded, and neither evaluate, datasets, jiwer nor scikit-learn is needed. As in
-evaluate 0.4: load and combine of wer, cer, accuracy, f1, precision, recall, roc_auc; compute, add
-and add_batch; options and results, of which wer and cer are a float, the others a dictionary;
+evaluate 0.4: load and combine of wer, cer, bleu, accuracy, f1, precision, recall, roc_auc; compute,
+add and add_batch; options and results, of which wer and cer are a float, the others a dictionary;
 roc_auc reads its scores as float32.
 
-Differs: num_process > 1 is refused (assay.Meter adds over torch.distributed); cer is that of
+Differs: bleu of a corpus without words has a ratio of 0, nan or inf where evaluate divides by zero;
+num_process > 1 is refused (assay.Meter adds over torch.distributed); cer is that of
 evaluate with jiwer 4, where runs of spaces are kept.
 """
 
@@ -23,6 +24,8 @@ import numpy as np
 
 from assay.compat import jiwer, sklearn
 from assay.core.errors import InputError
+from assay.metrics._bleu_formulas import Counts, nmt_parts
+from assay.metrics.bleu import count_bleu
 
 __all__ = ["Combined", "Metric", "combine", "load"]
 Value = Callable[..., Any]
@@ -36,6 +39,46 @@ def _labels(function: Value) -> Value:
     return value
 
 
+def _bleu(
+    guess: list[Any],
+    truth: list[Any],
+    tokenizer: Callable[[str], Iterable[Any]] | None = None,
+    max_order: int = 4,
+    smooth: bool = False,
+) -> dict[str, Any]:
+    nested = [[own] if isinstance(own, str) else _items(own, "references") for own in truth]
+    numbers: dict[Any, str] = {}
+
+    def cut(text: Any) -> Any:
+        if not isinstance(text, str):
+            return text  # refused by its place
+        if tokenizer is not None:  # any tokens, also with spaces in them: their numbers
+            return " ".join(numbers.setdefault(t, str(len(numbers))) for t in tokenizer(text))
+        if "\n" not in text:
+            return text
+        return text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+
+    smoothing = "add-one" if smooth else "none"
+    found = count_bleu(
+        [[cut(text) for text in own] for own in nested],
+        [cut(text) for text in guess],
+        variant="nmt",
+        tokenizer="13a" if tokenizer is None else "none",
+        smoothing=smoothing,
+        max_order=max_order,
+    )
+    totals = np.asarray(found.sums)[None]
+    precisions, brevity, ratio = nmt_parts(Counts.of(totals), smoothing, max_order)
+    return {
+        "bleu": found.bleu,
+        "precisions": precisions[0].tolist(),
+        "brevity_penalty": float(brevity[0]),
+        "length_ratio": float(ratio[0]),
+        "translation_length": int(totals[0, 1]),
+        "reference_length": int(totals[0, 2]),
+    }
+
+
 # concatenate_texts joined the texts of old releases of jiwer only; the sums are the same.
 _RATES: Mapping[str, Value] = {
     "wer": lambda guess, truth, concatenate_texts=False: float(jiwer.wer(truth, guess)),
@@ -43,6 +86,7 @@ _RATES: Mapping[str, Value] = {
 }
 _METRICS: Mapping[str, Value] = {
     **_RATES,
+    "bleu": _bleu,
     "accuracy": _labels(sklearn.accuracy_score),
     "f1": _labels(sklearn.f1_score),
     "precision": _labels(sklearn.precision_score),
@@ -89,7 +133,7 @@ class Metric:
             raise InputError(f"{self.name}: nothing was added; give {' and '.join(self._inputs)}")
         items, self._columns = self._columns, ([], [])
         value = _METRICS[self.name](*items, **given)
-        return value if self.name in _RATES else {self.name: value}
+        return value if self.name in (*_RATES, "bleu") else {self.name: value}
 
 
 @dataclass

@@ -8,6 +8,7 @@
     ├── SyncError (RuntimeError)         processes that do not agree, or one that is missing
     ├── TrackerError (RuntimeError)      a tracker that does not take what a run told it
     │   └── Refused                      … and never will: to try again does not help
+    ├── ProgramError (RuntimeError)      another program fails or hangs: its name, what it said
     ├── MissingDependency (ImportError)  an extra is not installed: ends with the install line
     └── DeviceError (RuntimeError)       a driver or device fails: names the call and its code
 
@@ -22,6 +23,7 @@ __all__ = [
     "InputError",
     "MergeError",
     "MissingDependency",
+    "ProgramError",
     "Refused",
     "StateFormatError",
     "SyncError",
@@ -59,6 +61,10 @@ class StateFormatError(AssayError, ValueError):
 
 class SyncError(AssayError, RuntimeError):
     """Processes that do not agree on what they sync, or one that is missing; names the ranks."""
+
+
+class ProgramError(AssayError, RuntimeError):
+    """Another program, such as one on Java, failed or hung. The message has what it said."""
 
 
 class MissingDependency(AssayError, ImportError):

@@ -23,6 +23,9 @@ VERSION = 1
 LINE_LIMIT = 1 << 22  # bytes; what a damaged file may make us hold
 
 
+_decoded = json.JSONDecoder().raw_decode
+
+
 class NewerJournal(DataError):
     """A journal of a later version."""
 
@@ -80,7 +83,11 @@ def check_version(directory: str, data: dict[str, Any]) -> None:
 
 def _parsed(text: bytes) -> dict[str, Any] | None:
     try:
-        data = json.loads(text)
+        # As we write it, without space around; json.loads looks for that, which takes as long.
+        line = text.decode("utf-8", "surrogatepass")
+        data, end = _decoded(line) if line[0] == "{" else (None, 0)
+        if end + 1 < len(line):
+            data = json.loads(line)
     except (ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) else None

@@ -15,12 +15,16 @@ EXTRAS = {
     "lightning": "lightning",
     "transformers": "transformers",
     "matplotlib": "plot",
+    "jinja2": "report",
     "sklearn": "demo",
     "ray": "ray",
     "fsspec": "remote",
     "jiwer": "text",
     "rapidfuzz": "text",
     "regex": "text",
+    "nltk": "text",
+    "sacrebleu": "text",
+    "whisper_normalizer": "text",
 }
 
 

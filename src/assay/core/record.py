@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.directions import better_of
+from assay.core.history import History, Point
 from assay.core.journal_lines import Line, check_version, damaged, journal_lines
 from assay.core.score import Better, flat_key
 
@@ -68,6 +69,11 @@ class Metric:
     suffix: str = ""
 
     @cached_property
+    def direction(self) -> Better:
+        """Which way is better: as it was told, else as the name says."""
+        return self.better or better_of(self.name)
+
+    @cached_property
     def group(self) -> tuple[tuple[str, str], ...]:
         """The tags of the stage and the fold it is of, outermost first."""
         return group_of(self.tags)
@@ -77,15 +83,6 @@ class Metric:
         """Its flat name without the tags of its group."""
         others = {tag: value for tag, value in self.tags.items() if tag not in GROUP_TAGS}
         return flat_key(self.name, others) + self.suffix
-
-
-class Point(NamedTuple):
-    """A value of a metric. n: items it stands on, where it is known."""
-
-    step: int
-    time: float
-    value: float
-    n: int | None = None
 
 
 class Best(NamedTuple):
@@ -176,33 +173,31 @@ class RunRecord:
     histograms: list[Histogram] = field(default_factory=list)
     group_params: dict[tuple[tuple[str, str], ...], dict[str, Any]] = field(default_factory=dict)
     written: int = 0
-    _points: dict[str, dict[int, Point]] = field(default_factory=dict)
+    _histories: dict[str, History] = field(default_factory=dict)
 
     # -- reading -------------------------------------------------------------------------------
 
     def points(self, key: str) -> list[Point]:
         """All points of a metric, one a step, in order of steps."""
-        if key not in self.metrics:
-            raise KeyError(f"{self.directory}: no metric {key!r}; there are {sorted(self.metrics)}")
-        found = self._points.get(key, {})
-        return [found[step] for step in sorted(found)]
+        return self._history(key).points()
 
     def series(self, key: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Steps [n] and values [n] of a metric."""
-        points = self.points(key)
-        steps = np.array([point.step for point in points], np.int64)
-        return steps, np.array([point.value for point in points], np.float64)
+        return self._history(key).series()
 
     def best(self, key: str) -> Best | None:
         """The best value and the first step that has it; None without one, or where nothing says
         which way is better. NaN is never best."""
-        metric, points = self.metrics.get(key), self._points.get(key, {})
-        better = metric and (metric.better or better_of(metric.name))
-        usable = [points[step] for step in sorted(points) if not np.isnan(points[step].value)]
-        if not better or not usable:
+        better = self.metrics[key].direction if key in self.metrics else None
+        if better is None:
             return None
-        found = (max if better == "higher" else min)(usable, key=lambda point: point.value)
-        return Best(found.step, found.value)
+        steps, values = self.series(key)
+        sought = values if better == "higher" else -values
+        usable = np.flatnonzero(~np.isnan(values))
+        if not len(usable):
+            return None
+        at = usable[np.argmax(sought[usable])]
+        return Best(int(steps[at]), float(values[at]))
 
     @property
     def artifacts(self) -> list[File]:
@@ -229,6 +224,11 @@ class RunRecord:
             return {}
         description = self.params.get("pipeline_description") or _sentence(stages)
         return {"pipeline": str(given or "_".join(stages)), "pipeline_description": description}
+
+    def _history(self, key: str) -> History:
+        if key not in self.metrics:
+            raise KeyError(f"{self.directory}: no metric {key!r}; there are {sorted(self.metrics)}")
+        return self._histories.get(key) or History()
 
     def _of_kind(self, kind: str) -> list[File]:
         return [file for file in self.files.values() if file.kind == kind]
@@ -271,13 +271,16 @@ class RunRecord:
 
     def _take_points(self, line: Mapping[str, Any]) -> Points:
         time, step, n = line["time"], line["step"], line.get("n", {})
+        if type(step) is not int or step.bit_length() > 63 or type(time) not in (int, float):
+            raise ValueError(f"step {step!r:.40} or time {time!r:.40} is no number of a journal")
         values = [(self.metrics[key], float(value)) for key, value in line["values"].items()]
         self.written += len(values)
         if self.keep:
             for metric, value in values:
-                found = self._points.setdefault(metric.key, {})
-                if step not in found or found[step].time <= time:
-                    found[step] = Point(step, time, value, n.get(metric.key))
+                history = self._histories.get(metric.key)
+                if history is None:
+                    history = self._histories[metric.key] = History()
+                history.add(step, time, value, n.get(metric.key))
         return Points(time, step, values, n)
 
     def _take_params(self, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:

@@ -66,10 +66,15 @@ def pooled() -> Any:
     return dataclasses.field(default_factory=dict, metadata={"kind": "pooled"})
 
 
-def fixed() -> Any:
+def fixed(before: Any = None) -> Any:
     """A part of the definition (plain values, or an int64 array); states that differ in it do not
-    add."""
-    return dataclasses.field(default=None, metadata={"kind": "fixed"})
+    add.
+
+    before: what it was when there was no such field. Bytes leave it out where it is that, so those
+    of old states are read and stay the same.
+    """
+    later = {} if before is None else {"before": before}
+    return dataclasses.field(default=None, metadata={"kind": "fixed", **later})
 
 
 def grouped() -> Any:
@@ -204,14 +209,22 @@ class State:
 
     def to_bytes(self) -> bytes:
         """A self-describing, checksummed byte string; equal states give equal bytes."""
-        return state_bytes.pack(type(self).__name__, self.schema(), self.to_arrays())
+        later = self._later().items()
+        left_out = {name for name, before in later if getattr(self, name) == before}
+        schema = tuple(row for row in self.schema() if row[0] not in left_out)
+        arrays = {k: array for k, array in self.to_arrays().items() if k not in left_out}
+        return state_bytes.pack(type(self).__name__, schema, arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read what to_bytes() wrote. Damaged, truncated or newer bytes are a StateFormatError."""
         kind, schema, arrays = state_bytes.parse(bytes(memoryview(data)))
         state_type = cls.named(kind)
-        if schema != state_type.schema():
+        names = {name for name, _ in schema}
+        left_out = {name: old for name, old in state_type._later().items() if name not in names}
+        for name, before in left_out.items():
+            arrays |= RULES["fixed"].pack(name, before)
+        if schema != tuple(row for row in state_type.schema() if row[0] not in left_out):
             raise StateFormatError(f"{kind}: written with other fields: {schema}")
         return state_type.from_arrays(arrays)
 
@@ -222,6 +235,12 @@ class State:
         if found is None or not issubclass(found, cls):
             raise StateFormatError(f"{cls.__name__}.from_bytes: these bytes hold a {kind!r}")
         return found
+
+    @classmethod
+    def _later(cls) -> dict[str, Any]:
+        """Fields that were added since the first version of the bytes, each with its old value."""
+        fields = dataclasses.fields(cls)
+        return {f.name: f.metadata["before"] for f in fields if "before" in f.metadata}
 
     def _of_kind(self, kind: str) -> list[Any]:
         return [

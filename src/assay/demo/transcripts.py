@@ -3,7 +3,7 @@
 from importlib import resources
 from typing import Any
 
-__all__ = ["show"]
+__all__ = ["RATES", "read_clips", "show"]
 
 RATES = ("16k", "8k", "6k")
 WORST = 3
@@ -11,19 +11,26 @@ TOP = 8
 HEAD = len("REF: ")
 
 
+def read_clips() -> dict[str, list[Any]]:
+    """The columns of the bundled clips."""
+    import pyarrow as pa
+
+    from assay.readers import read
+
+    data = resources.files("assay.demo") / "clips.jsonl"
+    with resources.as_file(data) as path:
+        columns = ["reference", *(f"hypothesis_{rate}" for rate in RATES)]
+        return dict(pa.Table.from_batches(read(path, columns, ["id", "voice"])).to_pydict())
+
+
 def show(console: Any) -> None:
     """Print error rates by rate and by voice, the worst clips, and the top confusions."""
     from rich.text import Text
 
     from assay.metrics.words import align, count_chars, count_words
-    from assay.readers import read
     from assay.report import render
 
-    data = resources.files("assay.demo") / "clips.jsonl"
-    with resources.as_file(data) as path:
-        columns = ["reference", *(f"hypothesis_{rate}" for rate in RATES)]
-        clips = _columns(read(path, columns, ["id", "voice"]))
-
+    clips = read_clips()
     scores = []
     states = {}
     for rate in RATES:
@@ -82,9 +89,3 @@ def _print_picture(picture: str, console: Any) -> None:
             piece.rstrip()
             console.print(piece, soft_wrap=True)
         start = stop + (stop in between)
-
-
-def _columns(source: Any) -> dict[str, list[Any]]:
-    import pyarrow as pa
-
-    return dict(pa.Table.from_batches(source).to_pydict())

@@ -21,9 +21,13 @@ class Metric(NamedTuple):
 _WORDS = "assay.metrics.words:count_words"
 _CHARS = "assay.metrics.words:count_chars"
 _TEXT = "reference and hypothesis texts"
-_JIWER = "jiwer 4.0 on compiled rapidfuzz"
+_JIWER = "jiwer 4.0 on compiled rapidfuzz; kaldialign 0.12, sclite 2.4.10"
 _MORRIS = "Morris, Maier and Green, Interspeech 2004"
-_LEVENSHTEIN = "Levenshtein 1966; ties as rapidfuzz 3.14"
+_LEVENSHTEIN = "Levenshtein 1966; ties as rapidfuzz 3.14, or as kaldi or sclite"
+_KEYWORDS = "assay.metrics.keywords:count_keywords"
+_LISTED = "reference and hypothesis texts, and keywords"
+_BIASING = "Le et al., Interspeech 2021"
+_PLAIN = "assay.ops.reference, and plain Python"
 
 _RUNS = "assay.metrics.retrieval:count_rankings"
 _RANKED = "rankings and relevant items"
@@ -45,6 +49,9 @@ _BLEU = "Papineni et al., ACL 2002"
 _CHRF = "Popović, WMT 2015"
 _CIDER = "Vedantam, Zitnick and Parikh, CVPR 2015"
 _ROUGE = "Lin, ACL workshop 2004"
+_METEOR = "Banerjee and Lavie, ACL workshop 2005"
+_NLTK = "nltk 3.10; variant 1.5 is its own program"
+_TER = "Snover et al., AMTA 2006"
 _SACREBLEU = "sacrebleu 2.6; variants of BLEU also pycocoevalcap 1.2 and nltk 3.10"
 _COCO = "pycocoevalcap 1.2"
 
@@ -63,6 +70,11 @@ METRICS: dict[str, Metric] = {
         _WORDS, "fraction", "lower", _TEXT, "pairs with any error over pairs", "assay.ops.reference"
     ),
     "cer": Metric(_CHARS, "fraction", "lower", _TEXT, _LEVENSHTEIN, _JIWER),
+    "b_wer": Metric(_KEYWORDS, "fraction", "lower", _LISTED, _BIASING, _PLAIN),
+    "u_wer": Metric(_KEYWORDS, "fraction", "lower", _LISTED, _BIASING, _PLAIN),
+    "keyword_recall": Metric(_KEYWORDS, "fraction", "higher", _LISTED, _BIASING, _PLAIN),
+    "keyword_precision": Metric(_KEYWORDS, "fraction", "higher", _LISTED, _BIASING, _PLAIN),
+    "keyword_f1": Metric(_KEYWORDS, "fraction", "higher", _LISTED, _BIASING, _PLAIN),
     "recall@1": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
     "recall@5": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
     "recall@10": Metric(_RUNS, "fraction", "higher", _RANKED, _PAPERS, _TREC),
@@ -112,6 +124,12 @@ METRICS: dict[str, Metric] = {
         "assay.metrics.rouge:count_rouge_l", "fraction", "higher", _CAPTIONED, _ROUGE, _COCO
     ),
     "cider": Metric("assay.metrics.cider:count_cider", "points", "higher", _AGAINST, _CIDER, _COCO),
+    "meteor": Metric(
+        "assay.metrics.meteor:count_meteor", "fraction", "higher", _CAPTIONED, _METEOR, _NLTK
+    ),
+    "ter": Metric(
+        "assay.metrics.ter:count_ter", "points", "lower", _CAPTIONED, _TER, "sacrebleu 2.6"
+    ),
     "loss": Metric(_MEAN, "value", "lower", _VALUES, "sum over sum of weights", "math.fsum"),
     "soft_loss": Metric(_DISTIL, "nats", "lower", _LOGITS, _HINTON, "torch.nn.functional"),
     "hard_loss": Metric(_DISTIL, "nats", "lower", _LOGITS, "cross-entropy", "torch.nn.functional"),

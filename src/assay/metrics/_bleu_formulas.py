@@ -1,8 +1,8 @@
 """BLEU from counts, as each reference implementation has it.
 
 totals int64 [B, 3 + 3 * orders], a row for each value: tokens of all references, of the hypotheses,
-of the closest references; then for n = 1..orders the n-grams that match, the n-grams there are, and
-the hypotheses too short to have one.
+of the closest references (of "nmt" the shortest); then for n = 1..orders the n-grams that match,
+the n-grams there are, and the hypotheses too short to have one.
 """
 
 import sys
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FORMULAS", "NLTK_ORDERS", "SMOOTHING", "Counts", "bleu_values"]
+__all__ = ["FORMULAS", "NLTK_ORDERS", "SMOOTHING", "Counts", "bleu_values", "nmt_parts"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -25,6 +25,7 @@ SMOOTHING: Mapping[str, Mapping[str, float | None]] = {
         "none": None, "method1": 0.1, "method2": None, "method3": None, "method4": 5.0,
         "method5": None, "method6": 5.0, "method7": 5.0,
     },
+    "nmt": {"none": None, "add-one": None},
 }  # fmt: skip
 NLTK_ORDERS = 5  # n-grams that methods 5 and 7 of nltk look at, whatever the order
 _SMALL, _TINY = 1e-9, 1e-15  # what pycocoevalcap adds to denominators and numerators
@@ -108,6 +109,23 @@ def _nltk(c: Counts, smoothing: str, value: float, order: int, effective: bool) 
     return np.asarray(values)
 
 
+def nmt_parts(c: Counts, smoothing: str, order: int) -> tuple[Floats, Floats, Floats]:
+    """Precisions [B, order], brevity penalties and ratios of lengths [B] of variant "nmt"."""
+    more = 1.0 if smoothing == "add-one" else 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = c.total[:, :order] + more
+        precisions = np.where(below > 0, (c.correct[:, :order] + more) / below, 0.0)
+        ratio = c.hypothesis / c.reference
+        brevity = np.where(ratio > 1, 1.0, np.exp(1 - 1 / ratio))
+    return precisions, brevity, ratio
+
+
+def _nmt(c: Counts, smoothing: str, value: float, order: int, effective: bool) -> Floats:
+    precisions, brevity, _ = nmt_parts(c, smoothing, order)
+    logs = np.log(precisions).sum(axis=1) / order
+    return np.asarray(np.where((precisions > 0).all(axis=1), brevity * np.exp(logs), 0.0))
+
+
 Smoother = Callable[[list[Any], Counts, Floats, float, int], None]
 
 
@@ -179,4 +197,5 @@ FORMULAS: Mapping[str, Callable[[Counts, str, float, int, bool], Floats]] = {
     "sacrebleu": _sacrebleu,
     "coco": _coco,
     "nltk": _nltk,
+    "nmt": _nmt,
 }

@@ -7,7 +7,7 @@ ItemMeans: a score that is the mean of a value of each item (ROUGE-L, CIDEr-D).
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,11 +17,12 @@ from assay.core.errors import InputError
 from assay.core.resampling import Items
 from assay.core.score import Score, provenance
 from assay.core.state import State, fixed, grouped, listed, summed
+from assay.metrics._counting import item_ids
 from assay.metrics._item_rows import mean_items, mean_values, no_form
 from assay.ops.exact import add_limbs, value_of
 from assay.ops.groups import group_codes
 
-__all__ = ["ItemMeans", "ItemSums", "in_lists"]
+__all__ = ["CaptionCounts", "ItemMeans", "ItemSums", "in_lists"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,7 +34,7 @@ def in_lists(reference: Any, hypothesis: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Captions(State):
+class CaptionCounts(State):
     """items: how many; rows: of single items, where they are kept; see the subclasses."""
 
     items: int = summed()
@@ -87,6 +88,39 @@ class _Captions(State):
         """What the values of items become in a state, and with ids their rows."""
         raise NotImplementedError("a state of captions says what the values of items become")
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a file of item_columns() needs beside them, as plain JSON."""
+        own = [f.name for f in fields(self) if f.metadata["kind"] == "fixed"]
+        kept = {name: getattr(self, name) for name in own if name not in ("by", "detail")}
+        return {"kind": type(self).__name__, **kept}
+
+    def item_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The rows of a count with items=True as named columns, for a file of them."""
+        raise NotImplementedError("a state of captions says which columns its items have")
+
+    @classmethod
+    def from_items(cls, ids: Any, columns: Mapping[str, Any], definition: Mapping[str, Any]) -> Any:
+        """The state of rows that item_columns() gave, as a per-item file has them."""
+        options = dict(definition)
+        own = cls.named(str(options.pop("kind", None)))
+        known = {f.name for f in fields(own) if f.metadata["kind"] == "fixed"}
+        if others := options.keys() - known:
+            raise InputError(f"from_items: {own.__name__} has no {', '.join(sorted(others))}")
+        try:
+            values = own(**options)._from_columns(columns)
+            return own.of_items(values, None, item_ids(True, ids, len(values)), **options)
+        except KeyError as missing:
+            raise InputError(
+                f"from_items: no column {missing}; there are {list(columns)}"
+            ) from None
+        except TypeError as error:
+            raise InputError(f"from_items: {definition} is no definition: {error}") from error
+
+    def _from_columns(self, columns: Mapping[str, Any]) -> npt.NDArray[Any]:
+        """The values of items, as of_items() takes them."""
+        raise NotImplementedError("a state of captions says which columns its items have")
+
     def totals(self) -> Self:
         """The same counts without the rows of single items."""
         groups = {key: state.totals() for key, state in self.groups.items()}
@@ -103,7 +137,7 @@ class _Captions(State):
 
 
 @dataclass(frozen=True, eq=False)
-class ItemSums(_Captions):
+class ItemSums(CaptionCounts):
     """sums int64 [c]: of the columns of all items, the first of which is what an item has in
     common in all systems: the tokens or characters of its references."""
 
@@ -163,6 +197,16 @@ class ItemSums(_Captions):
             raise InputError(f"per_item: no column {name!r}; there are {['id', self.name]}")
         return ids if name == "id" else self.values(table, single=True)
 
+    def item_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """NAME_0, NAME_1, …: the columns whose sums decide; and the score of each item."""
+        table = self._table[1]
+        own = {f"{self.name}_{at}": column for at, column in enumerate(table.T)}
+        return {**own, self.name: self.per_item(self.name)}
+
+    def _from_columns(self, columns: Mapping[str, Any]) -> npt.NDArray[Any]:
+        names = [f"{self.name}_{at}" for at in range(self.width)]
+        return np.column_stack([np.asarray(columns[name], np.int64) for name in names])
+
     def _mean(self) -> float:
         values = self.per_item(self.name)
         return math.fsum(values.tolist()) / len(values) if len(values) else math.nan
@@ -182,7 +226,7 @@ class ItemSums(_Captions):
 
 
 @dataclass(frozen=True, eq=False)
-class ItemMeans(_Captions):
+class ItemMeans(CaptionCounts):
     """limbs int64 [67]: the exact sum of the values, so that no order of adding changes a digit.
     rows: values as float64 bits."""
 
@@ -231,6 +275,13 @@ class ItemMeans(_Captions):
             raise InputError(f"per_item: no column {name!r}; there are {['id', self.name]}")
         column = np.ascontiguousarray(rows[:, int(name != "id")])
         return column if name == "id" else column.view(np.float64)
+
+    def item_columns(self) -> dict[str, npt.NDArray[Any]]:
+        """The value of each item."""
+        return {self.name: self.per_item(self.name)}
+
+    def _from_columns(self, columns: Mapping[str, Any]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(columns[self.name], np.float64)
 
     def resampling(self, name: str) -> Items:
         """Items with their values, in order of id; see core/resampling.py."""

@@ -7,9 +7,10 @@ from typing import Any
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.core.threads import thread_count
+from assay.ops import graphemes, tokens
 from assay.ops import normalise as normalisers
 from assay.ops import places as chosen
-from assay.ops import tokens
+from assay.ops.edit import POLICIES
 from assay.ops.places import Named, Places
 
 # Characters or tokens of one side: below the first a thread costs more than it saves; above the
@@ -26,8 +27,11 @@ class PairInput:
     packing one block overlaps with comparing others; items() reads them back as tokens."""
 
     split: str  # how items are cut into units, for the signature
+    ends: int  # which ends that both sides have in common are surely matched
 
-    def __init__(self, reference: Any, hypothesis: Any, normaliser: str = "none") -> None:
+    def __init__(
+        self, reference: Any, hypothesis: Any, policy: str, normaliser: str = "none"
+    ) -> None:
         if len(reference) != len(hypothesis):
             raise InputError(
                 f"reference and hypothesis must have the same length, "
@@ -35,6 +39,7 @@ class PairInput:
             )
         self.reference, self.hypothesis = reference, hypothesis
         self.n, self.normaliser = len(reference), normaliser
+        self.ends = POLICIES[policy].ends
 
     def blocks(self) -> Iterator[Block]:
         length = max(1.0, _length(self.reference), _length(self.hypothesis))
@@ -73,17 +78,26 @@ class TextPairs(PairInput):
     """Text, cut into words or characters by the kernels."""
 
     def __init__(
-        self, reference: Any, hypothesis: Any, unit: str, normalise: str | Callable[[str], str]
+        self,
+        reference: Any,
+        hypothesis: Any,
+        policy: str,
+        unit: str,
+        normalise: str | Callable[[str], str],
     ) -> None:
         self.normalise, name = normalisers.resolve(normalise)
         self.callers = callable(normalise)  # the caller's function runs in the caller's thread
-        self.split, self.cut, self.read, self.pick = {
-            "word": ("spaces", tokens.word_pairs, tokens.words, chosen.words_at),
-            "char": ("code-points", tokens.char_pairs, tokens.characters, chosen.characters_at),
-        }[unit]
+        self.split, self.cut, self.read, self.pick = _CUTS[unit]
         super().__init__(
-            tokens.column(reference, "reference"), tokens.column(hypothesis, "hypothesis"), name
+            tokens.column(reference, "reference"),
+            tokens.column(hypothesis, "hypothesis"),
+            policy,
+            name,
         )
+        if unit == "word":
+            self.cut = partial(tokens.word_pairs, ends=self.ends)
+        elif unit == "grapheme":
+            self.split = f"graphemes-{graphemes.grapheme_rule()}"
 
     def packed(self, start: int, stop: int) -> tuple[Ragged, Ragged]:
         ref = tokens.rows(self.reference, start, stop, "reference")
@@ -111,7 +125,7 @@ class TokenPairs(PairInput):
 
     def block(self, start: int, stop: int) -> Block:
         ref, hyp = self.reference[start:stop], self.hypothesis[start:stop]
-        return partial(tokens.token_pairs, ref, hyp, start)
+        return partial(tokens.token_pairs, ref, hyp, start, self.ends)
 
     def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:
         pairs = zip(self.reference[start:stop], self.hypothesis[start:stop], strict=True)
@@ -142,6 +156,16 @@ class IdPairs(PairInput):
         return chosen.ids_at(ref, *places[:2]), chosen.ids_at(hyp, *places[2:])
 
 
+# unit -> how text is cut for the signature, into pairs, into strings, and at some places
+_CUTS: dict[str, tuple[str, Any, Any, Any]] = {
+    "word": ("spaces", tokens.word_pairs, tokens.words, chosen.words_at),
+    "char": ("code-points", tokens.char_pairs, tokens.characters, chosen.characters_at),
+    "grapheme": (
+        "graphemes", graphemes.grapheme_pairs, graphemes.graphemes, graphemes.graphemes_at
+    ),
+}  # fmt: skip
+
+
 def open_pairs(
     reference: Any,
     hypothesis: Any,
@@ -149,10 +173,13 @@ def open_pairs(
     normalise: str | Callable[[str], str],
     lengths: tuple[Any, Any] | None,
     ignore_index: int | None,
+    policy: str = "jiwer",
 ) -> PairInput:
     """The right PairInput for what was given; refuses options that do not go with it."""
-    if unit not in ("word", "char"):
-        raise InputError(f"unit must be 'word' or 'char', got {unit!r}")
+    if unit not in _CUTS:
+        raise InputError(f"unit must be one of {', '.join(_CUTS)}, got {unit!r}")
+    if policy not in POLICIES:
+        raise InputError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
     found = {tokens.kind_of(reference), tokens.kind_of(hypothesis)}
     kinds = found - {"empty", "rows"}
     if "rows" in found and "ids" not in kinds:  # empty rows are what the other side holds
@@ -167,15 +194,16 @@ def open_pairs(
     if kind != "ids" and (lengths is not None or ignore_index is not None):
         raise InputError(f"lengths and ignore_index go with token ids, not with {kind}")
     if kind == "text":
-        return TextPairs(reference, hypothesis, unit, normalise)
+        return TextPairs(reference, hypothesis, policy, unit, normalise)
     if kind == "tokens":
-        return TokenPairs(reference, hypothesis)
-    if unit == "char":
-        raise InputError("unit 'char' takes text, got token ids; each id is one unit of 'word'")
+        return TokenPairs(reference, hypothesis, policy)
+    if unit != "word":
+        raise InputError(f"unit {unit!r} takes text, got token ids; each id is one unit of 'word'")
     ref_lengths, hyp_lengths = _both(lengths)
     return IdPairs(
         tokens.pack_ids(reference, ref_lengths, ignore_index, "reference"),
         tokens.pack_ids(hypothesis, hyp_lengths, ignore_index, "hypothesis"),
+        policy,
     )
 
 

@@ -25,7 +25,7 @@ from assay.metrics._rankings import (
 )
 from assay.ops import rankings as ops
 
-__all__ = ["of_tables"]
+__all__ = ["columns_of", "of_tables"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -34,8 +34,8 @@ Floats = npt.NDArray[np.float64]
 def of_tables(rankings: Any, relevant: Any, ties: str, level: float, complete: bool) -> Found:
     """A run (query, item, and score unless rows are in order) and judgements (query, item, and
     gain unless all are relevant)."""
-    run_query, run_item, score = _columns(rankings, "rankings", "score")
-    own_query, own_item, gains = _columns(relevant, "relevant", "gain")
+    run_query, run_item, score = columns_of(rankings, "rankings", "score")
+    own_query, own_item, gains = columns_of(relevant, "relevant", "gain")
     query_names, (run_query, own_query) = ops.codes((run_query, own_query), "queries")
     item_names, (run_item, own_item) = ops.codes((run_item, own_item), "items")
     scores = _numbers(score, "score", len(run_item))
@@ -109,7 +109,7 @@ def _query_of(starts: Ints, stops: Ints, row: int) -> int:
     return int(np.flatnonzero((starts <= row) & (row < stops))[0])
 
 
-def _columns(data: Any, what: str, last: str) -> tuple[Any, Any, Any]:
+def columns_of(data: Any, what: str, last: str) -> tuple[Any, Any, Any]:
     """The query and item columns of a table, and its score or gain (None without)."""
     if isinstance(data, Mapping):
         data = _flat(data, last)

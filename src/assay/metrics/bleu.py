@@ -1,9 +1,11 @@
-"""BLEU: n-grams of hypotheses that references have too, as sacrebleu, pycocoevalcap or nltk has it.
+"""BLEU: n-grams of hypotheses that references have too, as sacrebleu, pycocoevalcap, nltk or the
+script of TensorFlow NMT has it, which evaluate runs.
 
     variant      scale    tokenizer   smoothing                              corpus and single items
     sacrebleu    0..100   13a         exp; floor, add-k, none                sacrebleu 2
     coco         0..1     none        none: 1e-9 in denominators             pycocoevalcap's Bleu
     nltk         0..1     none        none; method1 .. method7               corpus_, sentence_bleu
+    nmt          0..1     13a         none, add-one; shortest reference      Hugging Face evaluate
 
 Higher is better. One pass gives integer counts, of which every variant's score is a function.
 Source: Papineni et al., ACL 2002; Chen and Cherry, WMT 2014, for the smoothing of nltk.
@@ -23,8 +25,9 @@ from assay.core.state import fixed
 from assay.metrics._bleu_formulas import NLTK_ORDERS, SMOOTHING, bleu_values
 from assay.metrics._caption_counts import ItemSums, in_lists
 from assay.metrics._counting import item_ids
+from assay.ops.cutting import cut_none
 from assay.ops.cutting import tokenizer as cutter
-from assay.ops.ngram import closest_lengths, item_rows, matches
+from assay.ops.ngram import closest_lengths, item_rows, matches, shortest_lengths
 from assay.ops.references import Captions
 
 __all__ = ["BleuCounts", "bleu", "count_bleu"]
@@ -32,7 +35,7 @@ __all__ = ["BleuCounts", "bleu", "count_bleu"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_TOKENIZER = {"sacrebleu": "13a", "coco": "none", "nltk": "none"}
+_TOKENIZER = {"sacrebleu": "13a", "coco": "none", "nltk": "none", "nmt": "13a"}
 
 
 def count_bleu(
@@ -54,9 +57,10 @@ def count_bleu(
 
     reference: of each item a string or a list of strings (lists, or an Arrow, pandas or polars
     column), in any number. hypothesis: n strings.
-    variant: "sacrebleu", "coco", "nltk". tokenizer: "13a", "intl", "char" or "none" (white space);
-    by default the variant's. smoothing: a method of the variant, by default its first one above;
-    smoothing_value: what it adds (floor 0.1, add-k 1; method1 0.1, method4, method6, method7 5).
+    variant: "sacrebleu", "coco", "nltk", "nmt". tokenizer: "13a", "intl", "char", "none" (white
+    space) or "ptb" (that of pycocoevalcap, which needs its jar and Java); by default the variant's.
+    smoothing: a method of the variant, by default its first one above; smoothing_value: what it
+    adds (floor 0.1, add-k 1; method1 0.1, method4, method6, method7 5).
     effective_order (sacrebleu): leave out orders that a hypothesis is too short for; None as
     sacrebleu's functions have it: for single items, not for the corpus.
     normalise: as count_words; str.lower is sacrebleu's lowercase. by, items, ids: as count_words.
@@ -85,10 +89,13 @@ def count_bleu(
     if smoothing == "method6" and order < 3:
         raise InputError(f"method6 needs a max_order of at least 3, got {order}")
     name = _TOKENIZER[variant] if tokenizer is None else tokenizer
-    cut = cutter(name)
-    captions = Captions(reference, hypothesis, normalise)
+    cut, ptb = cutter(name), name == "ptb"
+    captions = Captions(reference, hypothesis, normalise, ptb=ptb)
+    if ptb:
+        cut = cut_none  # a fraction is two words here, as pycocoevalcap's Bleu splits it
     kept = item_ids(items, ids, captions.n)
     orders = max(order, NLTK_ORDERS) if smoothing in ("method5", "method7") else order
+    lengths = shortest_lengths if variant == "nmt" else closest_lengths
 
     def columns(text: Any, refs: Ints) -> Ints:
         rows = item_rows(cut(text), refs)
@@ -96,7 +103,7 @@ def count_bleu(
         left = own[:, None] - np.arange(orders)
         sums = np.add.reduceat(others, refs[:-1])
         return np.column_stack(
-            [sums, own, closest_lengths(rows), matches(rows, orders, True),
+            [sums, own, lengths(rows), matches(rows, orders, True),
              np.maximum(left, 0), left <= 0]
         )  # fmt: skip
 
@@ -122,7 +129,8 @@ def bleu(reference: Any, hypothesis: Any, **options: Any) -> float:
 class BleuCounts(ItemSums):
     """Totals of n-grams of any number of items.
 
-    sums int64: tokens of all references, of the hypotheses, of the closest references; then for
+    sums int64: tokens of all references, of the hypotheses, of the closest references (of variant
+    "nmt" the shortest); then for
     each order the n-grams that match, the n-grams there are, the hypotheses that have none.
     """
 
@@ -163,9 +171,10 @@ class BleuCounts(ItemSums):
         if self.smoothing_value is not None:
             smoothing = f"{smoothing}[{self.smoothing_value:g}]"
         effective = {None: "items", True: "yes", False: "no"}[self.effective_order]
+        length = "shortest" if self.variant == "nmt" else "closest"
         return (
             f"variant:{self.variant}|tok:{self.tokenizer}|smooth:{smoothing}|eff:{effective}"
-            f"|order:{self.max_order}|length:closest|normaliser:{self.normaliser}"
+            f"|order:{self.max_order}|length:{length}|normaliser:{self.normaliser}"
         )
 
     def total_scores(self) -> list[Score]:

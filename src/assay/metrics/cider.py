@@ -24,15 +24,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.score import Score, provenance
 from assay.core.state import State, fixed, summed, tabled
+from assay.core.threads import parallel
 from assay.metrics._caption_counts import ItemMeans, in_lists
 from assay.metrics._counting import item_ids
 from assay.ops.columns import as_array
 from assay.ops.cutting import cut_none
-from assay.ops.ngram import Sentences, consensus, item_ngrams, word_rows
+from assay.ops.ngram import ItemNgrams, Sentences, consensus, item_ngrams, word_rows
 from assay.ops.ngram_table import NgramTable, count_ngrams, word_list
+from assay.ops.own_frequencies import own_frequencies
 from assay.ops.references import Captions
 
 __all__ = [
@@ -53,17 +56,21 @@ BLOCK = 1 << 22  # bytes
 
 
 def count_document_frequency(
-    reference: Any, *, normalise: str | Callable[[str], str] = "none"
+    reference: Any,
+    *,
+    tokenizer: str = "none",
+    normalise: str | Callable[[str], str] = "none",
 ) -> "DocumentFrequency":
     """Count in how many items each n-gram of one to four words occurs, in any of their references.
 
-    reference: of each item a string or a list of strings, as count_bleu. normalise: as count_words.
+    reference: of each item a string or a list of strings, as count_bleu. tokenizer: as
+    count_rouge_l. normalise: as count_words.
 
     >>> df = count_document_frequency([["a cat", "the cat"], ["a dog"]])
     >>> df.documents, dict(df.table.items())["a"], dict(df.table.items())["the cat"]
     (2, 2, 1)
     """
-    captions = Captions(reference, None, normalise, BLOCK)
+    captions = Captions(reference, None, normalise, BLOCK, ptb=_is_ptb(tokenizer))
 
     def numbered(text: Any, refs: Ints) -> tuple[Sentences, list[bytes]]:
         text = cut_none(text)
@@ -71,7 +78,7 @@ def count_document_frequency(
         return rows, word_list(text, places)
 
     table = count_ngrams(captions.map(numbered), ORDER)
-    return DocumentFrequency(captions.n, table, captions.normaliser)
+    return DocumentFrequency(captions.n, table, captions.normaliser, tokenizer)
 
 
 def count_cider(
@@ -79,6 +86,7 @@ def count_cider(
     hypothesis: Any,
     *,
     df: "DocumentFrequency",
+    tokenizer: str = "none",
     normalise: str | Callable[[str], str] = "none",
     by: Mapping[str, Any] | None = None,
     items: bool = False,
@@ -89,7 +97,8 @@ def count_cider(
     reference: of each item a string or a list of strings; hypothesis: n strings; as count_bleu.
     df: what count_document_frequency() counted: of all references of the corpus, whatever part of
     it is scored here. An n-gram that is not in it weighs as one of a single item.
-    normalise: as count_words, and as that of df. by, items, ids: as count_words.
+    tokenizer: as count_rouge_l; normalise: as count_words; both as those of df. by, items, ids: as
+    count_words.
 
     An empty hypothesis has 0. With a df of one item every weight is log(1) = 0, and so is every
     score; a df of none is an InputError. Without items the score is nan.
@@ -99,12 +108,13 @@ def count_cider(
     >>> round(count_cider(references[:1], ["a cat sat down"], df=df)["cider"], 6)
     4.394594
     """
-    captions = Captions(reference, hypothesis, normalise, BLOCK)
+    captions = Captions(reference, hypothesis, normalise, BLOCK, ptb=_is_ptb(tokenizer))
     kept = item_ids(items, ids, captions.n)
-    values = _values(captions, df)
+    values = _values(captions, df, tokenizer)
     return Cider.of_items(
-        values, by, kept, normaliser=captions.normaliser, documents=df.documents, df=df.digest
-    )
+        values, by, kept, normaliser=captions.normaliser, tokenizer=tokenizer,
+        documents=df.documents, df=df.digest,
+    )  # fmt: skip
 
 
 def cider(
@@ -112,6 +122,7 @@ def cider(
     hypothesis: Any,
     *,
     df: "DocumentFrequency | None" = None,
+    tokenizer: str = "none",
     normalise: str | Callable[[str], str] = "none",
 ) -> float:
     """CIDEr-D of a corpus; without df its references give the document frequencies. As count_cider.
@@ -122,12 +133,11 @@ def cider(
     4.441195
     """
     reference, hypothesis = in_lists(reference, hypothesis)
-    captions = Captions(reference, hypothesis, normalise, BLOCK)
+    captions = Captions(reference, hypothesis, normalise, BLOCK, ptb=_is_ptb(tokenizer))
     if not captions.n:
         return math.nan
-    if df is None:
-        df = count_document_frequency(reference, normalise=normalise)
-    return Cider.of_items(_values(captions, df), None, None).value
+    values = _own_values(captions) if df is None else _values(captions, df, tokenizer)
+    return Cider.of_items(values, None, None).value
 
 
 def spider(cider: Any, spice: Any) -> float:
@@ -155,7 +165,11 @@ def spider(cider: Any, spice: Any) -> float:
     return math.fsum([*first.tolist(), *second.tolist()]) / (2 * len(first))
 
 
-def _values(captions: Captions, df: "DocumentFrequency") -> Floats:
+def _is_ptb(tokenizer: str) -> bool:
+    return one_of(tokenizer, "tokenizer", ("none", "ptb")) == "ptb"
+
+
+def _values(captions: Captions, df: "DocumentFrequency", tokenizer: str) -> Floats:
     """CIDEr-D of each item."""
     if not isinstance(df, DocumentFrequency):
         raise InputError(
@@ -165,6 +179,11 @@ def _values(captions: Captions, df: "DocumentFrequency") -> Floats:
         raise InputError(
             f"df was counted with normalise {df.normaliser!r}, items are scored with "
             f"{captions.normaliser!r}; take one for both"
+        )
+    if df.tokenizer not in (None, tokenizer):
+        raise InputError(
+            f"df was counted with tokenizer {df.tokenizer!r}, items are scored with "
+            f"{tokenizer!r}; take one for both"
         )
     if not df.documents or df.table is None:
         raise InputError("df has no documents; count it over the references of the corpus")
@@ -180,6 +199,31 @@ def _values(captions: Captions, df: "DocumentFrequency") -> Floats:
     return np.concatenate([np.zeros(0), *captions.map(of_block)])
 
 
+def _own_values(captions: Captions) -> Floats:
+    """CIDEr-D of each item against the document frequencies of these items: the same values, and
+    text is cut and numbered once."""
+
+    def numbered(text: Any, refs: Ints) -> tuple[Sentences, ItemNgrams, list[bytes]]:
+        text = cut_none(text)
+        rows, places = word_rows(text, refs)
+        return rows, item_ngrams(rows, ORDER), word_list(text, places)
+
+    blocks = captions.map(numbered)
+    frequencies = own_frequencies(blocks)
+    weights = _weights(captions.n, max(int(found.max(initial=1)) for found in frequencies))
+
+    def of_block(at: int) -> Floats:
+        rows, ngrams, _ = blocks[at]
+        return consensus(rows, ngrams, weights[frequencies[at]], SIGMA)
+
+    return np.concatenate(list(parallel(of_block, range(len(blocks)))))
+
+
+def _weights(documents: int, most: int) -> Floats:
+    """log(documents / df) for each df from 0, which weighs as 1, to `most`."""
+    return np.asarray(math.log(documents) - np.array([0.0, *map(math.log, range(1, most + 1))]))
+
+
 @dataclass(frozen=True, eq=False)
 class DocumentFrequency(State):
     """In how many of the documents (items) each n-gram occurs."""
@@ -187,10 +231,11 @@ class DocumentFrequency(State):
     documents: int = summed()
     table: NgramTable | None = tabled(NgramTable.from_arrays)
     normaliser: str | None = fixed()
+    tokenizer: str | None = fixed()
 
     def total_scores(self) -> list[Score]:
         """How many documents and distinct n-grams there are."""
-        signature = f"order:{ORDER}|normaliser:{self.normaliser}"
+        signature = f"order:{ORDER}|tok:{self.tokenizer}|normaliser:{self.normaliser}"
         sizes = {"documents": self.documents, "ngrams": len(self.table) if self.table else 0}
         return [
             Score(name, size, name, None, self.documents, {}, f"{name}|{signature}", provenance())
@@ -201,9 +246,7 @@ class DocumentFrequency(State):
     def weights(self) -> Floats:
         """log(documents / df) for each df from 0, which weighs as 1, to the largest there is."""
         counts = self.table.counts if self.table else ()
-        most = max((int(c.max(initial=1)) for c in counts), default=1)
-        logs = np.array([0.0, *map(math.log, range(1, most + 1))])
-        return np.asarray(math.log(self.documents) - logs)
+        return _weights(self.documents, max((int(c.max(initial=1)) for c in counts), default=1))
 
     @functools.cached_property
     def digest(self) -> str:
@@ -221,6 +264,7 @@ class Cider(ItemMeans):
     documents, df: how many items gave the document frequencies, and a digest of those.
     """
 
+    tokenizer: str | None = fixed()
     documents: int | None = fixed()
     df: str | None = fixed()
 
@@ -231,6 +275,6 @@ class Cider(ItemMeans):
     def signature(self) -> str:
         """The definition: equal signatures mean comparable numbers."""
         return (
-            f"variant:coco-d|order:{ORDER}|sigma:{SIGMA:g}|tok:none"
+            f"variant:coco-d|order:{ORDER}|sigma:{SIGMA:g}|tok:{self.tokenizer}"
             f"|documents:{self.documents}|df:{self.df}|normaliser:{self.normaliser}"
         )

@@ -28,7 +28,7 @@ from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
 from assay.metrics._item_rows import edit_columns, edit_values, mean_items, mean_values, no_form
 
-__all__ = ["EMPTY", "EditCounts", "rate"]
+__all__ = ["EMPTY", "TIES", "EditCounts", "rate"]
 
 # empty-reference policy -> the error rate of a corpus without reference units, from its insertions
 EMPTY: Mapping[str, Callable[[int], float]] = {
@@ -37,6 +37,13 @@ EMPTY: Mapping[str, Callable[[int], float]] = {
     "inf": lambda insertions: math.inf if insertions else 0.0,  # as kaldialign
     "skip": lambda insertions: math.nan,  # such pairs are left out of every count
     "error": lambda insertions: math.nan,  # count_* refuses such pairs
+}
+
+# policy of alignments -> what signatures say; see assay.ops.edit
+TIES: Mapping[str, str] = {
+    "jiwer": "rapidfuzz",
+    "kaldi": "kaldi",
+    "sclite": "sclite|weights:4-3-3",  # of substitutions, deletions, insertions
 }
 
 # score -> (unit, better, units it is offered for)
@@ -81,6 +88,7 @@ class EditCounts(State):
     split: str | None = fixed()
     normaliser: str | None = fixed()
     empty: str | None = fixed()
+    policy: str | None = fixed(before="jiwer")
     detail: tuple[str, ...] | None = fixed()
 
     @property
@@ -155,8 +163,8 @@ class EditCounts(State):
     def signature(self) -> str:
         """The definition: equal signatures mean comparable numbers."""
         return (
-            f"unit:{self.unit}|split:{self.split}"
-            f"|normaliser:{self.normaliser}|ties:rapidfuzz|empty:{self.empty}"
+            f"unit:{self.unit}|split:{self.split}|normaliser:{self.normaliser}"
+            f"|ties:{TIES[self.policy or 'jiwer']}|empty:{self.empty}"
         )
 
     def total_scores(self) -> list[Score]:

@@ -1,5 +1,6 @@
 """A state of what a per-item file holds, for the one metric that is asked of it."""
 
+import importlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,12 +9,15 @@ import numpy as np
 
 from assay.core.errors import InputError
 from assay.core.resampling import Resampled
+from assay.metrics import METRICS
+from assay.metrics._caption_counts import CaptionCounts
 from assay.metrics._label_formulas import AVERAGES, PER_CLASS, WHOLE
 from assay.metrics._rank_table import ITEMS
 from assay.metrics._sweep_items import CURVES, LOSSES
 from assay.metrics.classification import count_labels, count_scores
 from assay.metrics.edit_counts import EditCounts
 from assay.metrics.item_values import ItemValues
+from assay.metrics.keywords import KEYWORD_SCORES, KeywordCounts
 from assay.ops.rankings import stable_id
 
 __all__ = ["state_of_items"]
@@ -30,11 +34,26 @@ def _edits(unit: str) -> Callable[[str, Any, Columns], Resampled]:
     return lambda metric, ids, columns: EditCounts.from_items(unit, ids, columns)
 
 
+def _keywords(metric: str, ids: Any, columns: Columns) -> Resampled:
+    found: Resampled = KeywordCounts.from_items(ids, columns, KeywordCounts.zero().definition)
+    return found
+
+
 def _mean(metric: str, ids: Any, columns: Columns) -> Resampled:
     truth = columns.get("target") if metric == "accuracy" else None
     numbers = None if truth is None else [stable_id(label) for label in truth.tolist()]
     values = {metric: columns[column_of(metric)]}
     return ItemValues.from_items(ids, values, lower=_LOWER, truth=numbers)
+
+
+def _captions(metric: str, ids: Any, columns: Columns, definition: Mapping[str, Any]) -> Resampled:
+    """Of a caption metric as it was defined (`definition` of its state)."""
+    base = metric.removeprefix("mean_").rstrip("+")
+    if base not in METRICS:
+        raise InputError(f"{metric} has a definition, but there is no such metric")
+    importlib.import_module(METRICS[base].where.partition(":")[0])  # which has the kinds of states
+    found: Resampled = CaptionCounts.from_items(ids, columns, definition)
+    return found
 
 
 def _labels(metric: str, ids: Any, columns: Columns, positive: str | None = None) -> Resampled:
@@ -100,6 +119,7 @@ _MADE: dict[str, _Made] = {
         ("wer", "mer", "wil", "wip", "sentence_error_rate"), (_edits("word"), "word_hits")
     ),
     "cer": (_edits("char"), "char_hits"),
+    **dict.fromkeys(KEYWORD_SCORES, (_keywords, "keyword_words")),
     **dict.fromkeys((*CURVES, *LOSSES), (_scores, "positive")),
     **dict.fromkeys(_OF_LABELS, (_labels, "prediction")),
 }
@@ -116,17 +136,25 @@ def column_of(metric: str) -> str:
 
 
 def state_of_items(
-    metric: str, ids: Any, columns: Columns, *, positive: str | None = None
+    metric: str,
+    ids: Any,
+    columns: Columns,
+    *,
+    positive: str | None = None,
+    definition: Mapping[str, Any] | None = None,
 ) -> Resampled:
     """The state of items with these columns, which has the score `metric`.
 
     ids int64 [n]; columns as item_columns() gives them. positive: the label that f1, precision and
-    recall are of, as text. A metric whose columns are not there is an InputError that names those
+    recall are of, as text. definition: of a caption metric, what the state had that the items are
+    of (`state.definition`). A metric whose columns are not there is an InputError that names those
     that are.
 
     >>> state_of_items("map", [1, 2], {"average_precision": [0.5, 1.0]})["map"]
     0.75
     """
+    if definition is not None and positive is None:
+        return _captions(metric, ids, columns, definition)
     made, needed = _MADE.get(metric, (_mean, column_of(metric)))
     if made is _scores and any(name.startswith(_OF_CLASS) for name in columns):
         needed = "target"

@@ -2,7 +2,8 @@
 
 Range 0..1, higher is better. P and R are the highest of an item's references, each on its own;
 F = (1 + b²) P R / (R + b² P) with b = 1.2. The score is the mean over items. Words are what single
-U+0020 part, so text is expected to be tokenised, and an empty text is one empty word.
+U+0020 part, so text is expected to be tokenised (`tokenizer="ptb"` does it), and an empty text is
+one empty word.
 Source: Lin, ACL workshop 2004; pycocoevalcap's Rouge.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
+from assay.core.state import fixed
 from assay.metrics._caption_counts import ItemMeans, in_lists
 from assay.metrics._counting import item_ids
 from assay.ops.ngram import common_subsequences, item_rows
@@ -30,6 +33,7 @@ def count_rouge_l(
     reference: Any,
     hypothesis: Any,
     *,
+    tokenizer: str = "none",
     normalise: str | Callable[[str], str] = "none",
     by: Mapping[str, Any] | None = None,
     items: bool = False,
@@ -38,16 +42,18 @@ def count_rouge_l(
     """ROUGE-L of each item, added exactly.
 
     reference: of each item a string or a list of strings; hypothesis: n strings; as count_bleu.
-    normalise, by, items, ids: as count_words. Without a common word an item has 0; without items
-    the score is nan.
+    tokenizer: "none", or "ptb" (pycocoevalcap's, which needs that package's jar and Java), without
+    which scores of raw text do not match published ones. normalise, by, items, ids: as count_words.
+    Without a common word an item has 0; without items the score is nan.
 
     >>> round(count_rouge_l([["the cat sat", "a cat"]], ["the cat"])["rouge_l"], 6)
     0.772152
     """
-    captions = Captions(reference, hypothesis, normalise)
+    ptb = one_of(tokenizer, "tokenizer", ("none", "ptb")) == "ptb"
+    captions = Captions(reference, hypothesis, normalise, ptb=ptb)
     kept = item_ids(items, ids, captions.n)
     values = np.concatenate([np.zeros(0), *captions.map(_values)])
-    return RougeL.of_items(values, by, kept, normaliser=captions.normaliser)
+    return RougeL.of_items(values, by, kept, normaliser=captions.normaliser, tokenizer=tokenizer)
 
 
 def rouge_l(reference: Any, hypothesis: Any, **options: Any) -> float:
@@ -74,9 +80,12 @@ def _values(text: Any, refs: Ints) -> Floats:
 class RougeL(ItemMeans):
     """The sum of the ROUGE-L of items, and their values where they are kept."""
 
+    tokenizer: str | None = fixed()
+
     name = "rouge_l"
 
     @property
     def signature(self) -> str:
         """The definition: equal signatures mean comparable numbers."""
-        return f"variant:coco|beta:{BETA}|tok:space|normaliser:{self.normaliser}"
+        tok = "space" if self.tokenizer == "none" else self.tokenizer
+        return f"variant:coco|beta:{BETA}|tok:{tok}|normaliser:{self.normaliser}"

@@ -2,7 +2,7 @@
 
 One pass over pairs of reference and hypothesis gives the counts of the canonical alignment (hits,
 substitutions, deletions, insertions); every rate is a view of their totals, see `edit_counts.py`.
-Counts and ties are those of jiwer 4 on compiled rapidfuzz, on every input.
+Counts and ties are those of jiwer 4 on compiled rapidfuzz, on every input, or of kaldi or sclite.
 """
 
 from collections import Counter
@@ -30,6 +30,7 @@ def count_words(
     *,
     normalise: str | Callable[[str], str] = "none",
     empty: str = "jiwer",
+    policy: str = "jiwer",
     by: Mapping[str, Any] | None = None,
     items: bool = False,
     ids: Any = None,
@@ -42,22 +43,36 @@ def count_words(
     reference, hypothesis: n items each: lists of str, Arrow / pandas / polars string columns,
     lists of token lists, or integer token ids (arrays or tensors [n, width] with `lengths`
     ([n], [n]) or an `ignore_index`; lists of integer sequences).
-    normalise: "none", "basic" (NFKC, lower case, no punctuation), or a function of one string.
+    normalise: "none", "basic" (NFKC, lower case, no punctuation), "whisper-basic" or
+    "whisper-english" (of the package whisper-normalizer), or a function of one string.
     empty: what a pair without reference words means: "jiwer", "nan", "inf", "skip", "error".
+    policy: whose alignment is counted: "jiwer", "kaldi" or "sclite", see below.
     by: columns [n] whose values group the counts (`groups`, tags of the scores).
     items: keep a row for each pair, under the int64 `ids` [n] (by default 0..n-1).
     confusions: count which word was taken for which.
 
-    Ties between alignments of equal cost are broken as compiled rapidfuzz does. No pairs: rates
-    are nan. Different lengths, nulls and other types are an InputError.
+    Policy "jiwer": as compiled rapidfuzz. "kaldi": as compute-wer and kaldialign; the same number
+    of errors, which may be split otherwise. "sclite": a substitution costs 4, a deletion or
+    insertion 3, so there may be more errors; as the program, which also folds case
+    (normalise=str.lower). The last two fill a table: 10,000 against 10,000 words take 0.1 s and
+    17 MiB, 60,000 against 60,000 2 s and 120 MiB.
+
+    No pairs: rates are nan. Different lengths, nulls and other types are an InputError. Source:
+    Levenshtein 1966; jiwer 4.0; Kaldi, edit-distance-inl.h; SCTK 2.4.10, net_dp.c.
 
     >>> c = count_words(["the cat sat", "on it"], ["the cat sat down", "on"])
     >>> c.hits, c.substitutions, c.deletions, c.insertions, c.wer
     (4, 0, 1, 1, 0.4)
+    >>> for policy in ("jiwer", "kaldi", "sclite"):
+    ...     c = count_words(["a a b b a"], ["b c b a c"], policy=policy)
+    ...     print(policy, c.substitutions, c.deletions, c.insertions)
+    jiwer 4 0 0
+    kaldi 2 1 1
+    sclite 0 2 2
     """
     return _count(
-        "word", reference, hypothesis, normalise=normalise, empty=empty, by=by, items=items,
-        ids=ids, confusions=confusions, lengths=lengths, ignore_index=ignore_index,
+        "word", reference, hypothesis, normalise=normalise, empty=empty, policy=policy, by=by,
+        items=items, ids=ids, confusions=confusions, lengths=lengths, ignore_index=ignore_index,
     )  # fmt: skip
 
 
@@ -65,25 +80,39 @@ def count_chars(
     reference: Any,
     hypothesis: Any,
     *,
+    unit: str = "char",
     normalise: str | Callable[[str], str] = "none",
     empty: str = "jiwer",
+    policy: str = "jiwer",
     by: Mapping[str, Any] | None = None,
     items: bool = False,
     ids: Any = None,
     confusions: bool = False,
 ) -> EditCounts:
-    """Count hits, substitutions, deletions and insertions of characters (code points).
+    """Count hits, substitutions, deletions and insertions of characters.
+
+    unit: "char": code points; "grapheme": extended grapheme clusters (UAX #29, by the package
+    regex), so that a letter with its vowel sign or a flag is one. Signatures name the version of
+    Unicode, and counts of one version do not add to those of another.
 
     White space at both ends of an item is left out, inside it counts, as in jiwer. Otherwise
     like count_words, for text only.
 
     >>> count_chars(["abcd"], ["abd"]).cer
     0.25
+    >>> [count_chars(["\u0995\u09be"], ["\u0995\u09bf"], unit=u).cer for u in ("char", "grapheme")]
+    [0.5, 1.0]
     """
     return _count(
-        "char", reference, hypothesis, normalise=normalise, empty=empty, by=by, items=items,
-        ids=ids, confusions=confusions, lengths=None, ignore_index=None,
+        _characters(unit), reference, hypothesis, normalise=normalise, empty=empty, policy=policy,
+        by=by, items=items, ids=ids, confusions=confusions, lengths=None, ignore_index=None,
     )  # fmt: skip
+
+
+def _characters(unit: str) -> str:
+    if unit not in ("char", "grapheme"):
+        raise InputError(f"unit must be 'char' or 'grapheme', got {unit!r}; words: count_words()")
+    return unit
 
 
 # A meter has token ids of a GPU copied to the host without waiting for them.
@@ -97,6 +126,7 @@ def _count(
     *,
     normalise: str | Callable[[str], str],
     empty: str,
+    policy: str,
     by: Mapping[str, Any] | None,
     items: bool,
     ids: Any,
@@ -112,8 +142,8 @@ def _count(
         raise InputError("ids name the rows of single pairs; they go with items=True")
     if by is not None and not isinstance(by, Mapping):
         raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
-    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index)
-    edits = edit.compare_blocks(pairs.blocks(), edit.CHUNKS if confusions else edit.COUNTS)
+    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index, policy)
+    edits = edit.compare_blocks(pairs.blocks(), edit.CHUNKS if confusions else edit.COUNTS, policy)
     n = len(edits.distance)
     is_empty = edits.lengths[:, 0] == 0
     some_empty = bool(is_empty.any())
@@ -129,10 +159,11 @@ def _count(
     if see is not None:
         see(edits, np.flatnonzero(~is_empty) if skip else slice(None))
     definition: dict[str, Any] = {
-        "unit": unit,
+        "unit": "word" if unit == "word" else "char",
         "split": pairs.split,
         "normaliser": pairs.normaliser,
         "empty": empty,
+        "policy": policy,
         "detail": tuple(k for k, v in (("confusions", confusions), ("items", items)) if v),
     }
     rows = None
@@ -180,7 +211,7 @@ def count_and_bag(
     unit: str, reference: Any, hypothesis: Any, metrics: Sequence[str], **options: Any
 ) -> tuple[EditCounts, Bags]:
     """count_words or count_chars with its pairs in bags: as fill_bags() of one with items=True,
-    without rows of single pairs. options: normalise, empty, by, items, confusions.
+    without rows of single pairs. options: normalise, empty, policy, by, items, confusions.
     """
     seen: list[tuple[edit.Edits, Any]] = []
     state = _count(
@@ -226,13 +257,13 @@ def wer(reference: Any, hypothesis: Any, **options: Any) -> float:
     return _error_rate("word", reference, hypothesis, **options)
 
 
-def cer(reference: Any, hypothesis: Any, **options: Any) -> float:
+def cer(reference: Any, hypothesis: Any, *, unit: str = "char", **options: Any) -> float:
     """Character error rate of a corpus; options as count_chars. A str stands for a list of one.
 
     >>> cer("abcd", "abd")
     0.25
     """
-    return _error_rate("char", reference, hypothesis, **options)
+    return _error_rate(_characters(unit), reference, hypothesis, **options)
 
 
 def mer(reference: Any, hypothesis: Any, **options: Any) -> float:
@@ -268,20 +299,21 @@ def align(
     unit: str = "word",
     *,
     normalise: str | Callable[[str], str] = "none",
+    policy: str = "jiwer",
     lengths: tuple[Any, Any] | None = None,
     ignore_index: int | None = None,
 ) -> Alignments:
     """The canonical alignment of each pair, as arrays; objects and text when asked for.
 
-    Inputs and options as count_words, unit "word" or "char".
+    Inputs and options as count_words, unit "word", "char" or "grapheme".
 
     >>> a = align(["the cat sat"], ["the dog sat down"])
     >>> [(chunk.kind, chunk.reference, chunk.hypothesis) for chunk in a[0]][1:]
     [('substitute', ['cat'], ['dog']), ('equal', ['sat'], ['sat']), ('insert', [], ['down'])]
     """
     reference, hypothesis = _lists(reference, hypothesis)
-    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index)
-    return Alignments(edit.compare_blocks(pairs.blocks(), edit.CHUNKS), pairs, unit)
+    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index, policy)
+    return Alignments(edit.compare_blocks(pairs.blocks(), edit.CHUNKS, policy), pairs, unit)
 
 
 def _lists(reference: Any, hypothesis: Any) -> tuple[Any, Any]:
@@ -298,6 +330,7 @@ def _error_rate(
     *,
     normalise: str | Callable[[str], str] = "none",
     empty: str = "jiwer",
+    policy: str = "jiwer",
     lengths: tuple[Any, Any] | None = None,
     ignore_index: int | None = None,
 ) -> float:
@@ -305,12 +338,12 @@ def _error_rate(
     reference, hypothesis = _lists(reference, hypothesis)
     if empty in ("skip", "error"):
         return _count(
-            unit, reference, hypothesis, normalise=normalise, empty=empty, by=None, items=False,
-            ids=None, confusions=False, lengths=lengths, ignore_index=ignore_index,
+            unit, reference, hypothesis, normalise=normalise, empty=empty, policy=policy, by=None,
+            items=False, ids=None, confusions=False, lengths=lengths, ignore_index=ignore_index,
         ).error_rate  # fmt: skip
     if empty not in EMPTY:
         raise InputError(f"empty must be one of {list(EMPTY)}, got {empty!r}")
-    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index)
-    edits = edit.compare_blocks(pairs.blocks(), edit.DISTANCE)
+    pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index, policy)
+    edits = edit.compare_blocks(pairs.blocks(), edit.DISTANCE, policy)
     units, found = (int(x) for x in edits.lengths.sum(axis=0))
     return rate(int(edits.distance.sum()), units, found, len(edits.distance), empty)

@@ -264,6 +264,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
         "hardtanh_backward", "hardswish", "hardswish_backward", "hardsigmoid_backward",
         "elu_backward", "leaky_relu_backward", "softplus_backward", "softshrink_backward",
         "hardshrink_backward", "log_sigmoid_forward", "log_sigmoid_backward", "_prelu_kernel",
+        "floor_divide", "__and__", "__or__", "__xor__",
         "rrelu_with_noise_backward", "hann_window", "hamming_window", "blackman_window",
         "kaiser_window", "bartlett_window",
     ),

@@ -1,4 +1,4 @@
-"""Numba kernels over sorted tables of n-grams. `ops/ngram_table.py` is their only caller.
+"""Numba kernels over sorted tables of n-grams, of `ops/ngram_table.py` and `own_frequencies.py`.
 
 A key is the number of the n-gram's first n - 1 words, times 2^32, plus that of its last word: a
 whole n-gram in 64 bits. Tables are in order of keys, so they add and are searched by going along.
@@ -27,11 +27,12 @@ def scatter(keys, numbers, n, shift, mask, starts, keys_to, numbers_to):
         numbers_to[at] = numbers[k]
 
 
-@kernel
-def count_keys(keys):
-    """The distinct keys in order, how often each is there, and which of them each key is.
+@inlined
+def sort_keys(keys, numbers, spare, spare_numbers):
+    """Put keys, and the numbers that go with them, in order; all four are written over.
 
-    A radix sort of both halves put together, as neither fills its own.
+    A radix sort of both halves put together, as neither fills its own. Returns pointers to the keys
+    so put together and to the numbers, and how wide the lower half is.
     """
     n = len(keys)
     low, high = np.int64(0), np.int64(0)
@@ -47,15 +48,13 @@ def count_keys(keys):
     digits = (bits + _DIGIT - 1) // _DIGIT
     digit = (bits + digits - 1) // max(1, digits)
     mask = (np.int64(1) << digit) - 1
-    held, held_numbers = np.empty(2 * n, np.int64), np.empty(2 * n, np.int32)
-    source, other = pointer(held, 0), pointer(held, n)
-    numbers, other_numbers = pointer(held_numbers, 0), pointer(held_numbers, n)
+    source, other = pointer(keys, 0), pointer(spare, 0)
+    own, others = pointer(numbers, 0), pointer(spare_numbers, 0)
     held_starts = np.zeros(digits << digit, np.int64)
     starts = pointer(held_starts, 0)
     for i in range(n):
-        key = ((keys[i] >> 32) << width) | (keys[i] & _WORD)
+        key = ((source[i] >> 32) << width) | (source[i] & _WORD)
         source[i] = key
-        numbers[i] = i
         for d in range(digits):
             starts[(d << digit) | ((key >> (d * digit)) & mask)] += 1
     for d in range(digits):
@@ -64,9 +63,21 @@ def count_keys(keys):
             count = starts[value]
             starts[value] = total
             total += count
-        own = pointer(held_starts, d << digit)
-        scatter(source, numbers, n, d * digit, mask, own, other, other_numbers)
-        source, other, numbers, other_numbers = other, source, other_numbers, numbers
+        scatter(source, own, n, d * digit, mask, pointer(held_starts, d << digit), other, others)
+        source, other, own, others = other, source, others, own
+    keep(held_starts)
+    return source, own, width
+
+
+@kernel
+def count_keys(keys):
+    """The distinct keys in order, how often each is there, and which of them each key is."""
+    n = len(keys)
+    held, spare = keys.copy(), np.empty(n, np.int64)
+    numbers, spare_numbers = np.empty(n, np.int32), np.empty(n, np.int32)
+    for i in range(n):
+        numbers[i] = i
+    source, own, width = sort_keys(held, numbers, spare, spare_numbers)
     distinct, counts = np.empty(n, np.int64), np.empty(n, np.int64)
     places = np.empty(n, np.int32)
     found = 0
@@ -79,10 +90,8 @@ def count_keys(keys):
             found += 1
             before = key
         counts[found - 1] += 1
-        places[numbers[k]] = found - 1
-    keep(held)
-    keep(held_numbers)
-    keep(held_starts)
+        places[own[k]] = found - 1
+    keep((held, spare, numbers, spare_numbers))
     return distinct[:found].copy(), counts[:found].copy(), places
 
 

@@ -225,13 +225,14 @@ def number_words(text, length, start, stop, sep, ref, table, slots, now, out, ad
 
 
 @kernel
-def word_symbols(refs, ref_offsets, hyps, hyp_offsets, sep):
+def word_symbols(refs, ref_offsets, hyps, hyp_offsets, sep, ends):
     """Pairs of texts as numbers of words, words separated by runs of `sep`.
 
     Returns, for n pairs: a, b int32, the words that differ or lie between differing ones;
     a_offsets, b_offsets int64 [n + 1]; same int64 [n, 2], equal words before and after; and a
     bound above all numbers. Numbers start at 1 in each pair and mean nothing outside it;
-    0 is a hypothesis word that the reference lacks.
+    0 is a hypothesis word that the reference lacks. ends: which equal words are left out, those
+    before (1), after (2).
     """
     n = len(ref_offsets) - 1
     top = 1  # words there can be in a reference
@@ -256,9 +257,10 @@ def word_symbols(refs, ref_offsets, hyps, hyp_offsets, sep):
     for r in range(n):
         a0, a1, b0, b1 = ref_offsets[r], ref_offsets[r + 1], hyp_offsets[r], hyp_offsets[r + 1]
         before = 0
+        whole = False
         # Runs of separators may differ in length: go on behind them, or words that belong to the
         # common prefix would be taken for a suffix.
-        while True:
+        while ends & 1:
             equal_ones, cut, equal = leading_words(
                 ref, ref_length, a0, a1, hyp, hyp_length, b0, b1, seps
             )
@@ -281,7 +283,9 @@ def word_symbols(refs, ref_offsets, hyps, hyp_offsets, sep):
         if whole:
             before += np.int64(equal > cut)
         else:
-            after, cut = trailing_words(ref, a0, a1, hyp, b0, b1, seps)
+            cut = 0
+            if ends & 2:
+                after, cut = trailing_words(ref, a0, a1, hyp, b0, b1, seps)
             slots = 16
             while slots < SPARE * ((a1 - cut - a0) // 2 + 1):
                 slots *= 2

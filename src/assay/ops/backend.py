@@ -37,6 +37,14 @@ BACKENDS: dict[str, dict[str, str]] = {
         "numba": "assay.ops._ngram_kernels:consensus",
         "reference": "assay.ops.reference_ngram:consensus",
     },
+    "shifts": {
+        "numba": "assay.ops._shift_kernels:shifted_edits",
+        "reference": "assay.ops.reference_aligning:shifted_edits",
+    },
+    "stages": {
+        "numba": "assay.ops._stage_kernels:staged_matches",
+        "reference": "assay.ops.reference_aligning:staged_matches",
+    },
     "topk": {
         "numba": "assay.ops._similarity_scan:topk",
         "reference": "assay.ops.reference_ranks:topk",

@@ -4,6 +4,7 @@
     13a     as mteval-v13a, the default of WMT and of sacrebleu
     intl    as mteval-v14 --international-tokenization: at punctuation and symbols of Unicode
     char    into code points, white space left out
+    ptb     as pycocoevalcap's PTBTokenizer, by its jar: lower case, without punctuation
 
 Text goes in and comes out as UTF-8 rows; in what comes out all white space is U+0020, as many of
 them as may be. ASCII is cut by a table of 128 kinds. Beyond it `intl` asks the package regex what
@@ -26,25 +27,36 @@ from assay.core.optional import require
 from assay.core.ragged import Ragged
 from assay.ops import _cut_kernels as kernels
 from assay.ops import _token_kernels
+from assay.ops.java import run_jar
 from assay.ops.normalise import rewritten
+from assay.ops.tokens import pack, strings
 
-__all__ = ["TOKENIZERS", "cut_marks", "cut_none", "drop_white_space", "tokenizer"]
+__all__ = [
+    "TOKENIZERS",
+    "cut_marks",
+    "cut_none",
+    "cut_ptb",
+    "drop_white_space",
+    "lowered",
+    "tokenizer",
+]
 
 Kinds = npt.NDArray[np.uint8]
 Cut = Callable[[Ragged], Ragged]
 
 _NO_CLASSES = np.zeros(0, np.uint8)
+_LINE_ENDS = re.compile("[\n\v\f\r\u2028\u2029]")
+_PTB_JAR = "tokenizer/stanford-corenlp-3.4.1.jar"
+_PTB = ("-cp", "JAR", "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase")
+_PTB_MATTERS = "tokenizer 'ptb': scores of text cut otherwise do not match published COCO scores"
+_PTB_PUNCTUATION = frozenset(
+    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", *".?!,:-;", "--", "..."]
+)
 _WRITTEN_FORMS = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 
 
 def tokenizer(name: str) -> Cut:
     """The tokeniser of a name."""
-    if name == "ptb":
-        raise InputError(
-            "tokenizer 'ptb' is not offered here, and scores of text cut otherwise do not match "
-            "published COCO scores; cut the text with pycocoevalcap's PTBTokenizer, then take "
-            "tokenizer='none'"
-        )
     if name not in TOKENIZERS:
         raise InputError(f"tokenizer must be one of {', '.join(TOKENIZERS)}, got {name!r}")
     return TOKENIZERS[name]
@@ -97,6 +109,30 @@ def cut_marks(text: Ragged) -> Ragged:
     return _frozen(*kernels.cut_marks(text.values, text.offsets, _marks()))
 
 
+def cut_ptb(text: Ragged) -> Ragged:
+    """As pycocoevalcap's PTBTokenizer: words between single U+0020, of which those that hold a
+    fraction hold a U+00A0. A Java process, so one call for many rows.
+
+    Whatever Java takes for the end of a line is white space; pycocoevalcap would give each line
+    behind it to another caption.
+    """
+    lines = [_LINE_ENDS.sub(" ", line) for line in strings(text)]
+    cut = run_jar(_PTB_JAR, _PTB, lines, _PTB_MATTERS) if lines else []
+    words = (line.rstrip().split(" ") for line in cut)
+    return pack([" ".join(w for w in line if w not in _PTB_PUNCTUATION) for line in words])
+
+
+def lowered(text: Ragged) -> Ragged:
+    """Text in lower case, as str.lower has it."""
+    values = _lower_ascii()[text.values]
+    beyond = np.flatnonzero(values & 0x80)
+    if not len(beyond):
+        return _frozen(values, text.offsets)
+    chosen = np.zeros(len(text) + 1, np.bool_)  # bytes before and behind the rows are in none
+    chosen[np.searchsorted(text.offsets, beyond, "right") - 1] = True
+    return rewritten(Ragged(values, text.offsets), chosen[:-1], str.lower)
+
+
 def drop_white_space(text: Ragged) -> Ragged:
     """Text without white space."""
     text = cut_none(text)
@@ -108,6 +144,7 @@ TOKENIZERS: dict[str, Cut] = {
     "intl": cut_intl,
     "char": cut_char,
     "none": cut_none,
+    "ptb": cut_ptb,
 }
 
 
@@ -150,6 +187,13 @@ def _classes_intl() -> Kinds:
         found = regex.findall(rf"\p{{{name}}}+", everything)
         classes[[ord(character) for run in found for character in run]] = kind
     return classes
+
+
+@functools.cache
+def _lower_ascii() -> npt.NDArray[np.uint8]:
+    table = np.arange(256, dtype=np.uint8)
+    table[[ord(c) for c in string.ascii_uppercase]] += 0x20
+    return table
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """Edit distance of many pairs: distance, counts, or the whole alignment.
 
-Ties are broken as compiled rapidfuzz (and so jiwer) breaks them, on every input; see
-`_edit_kernels.py` for the rule and `_edit_long.py` for pairs that it splits. The slow twin is
-`reference.align`.
+Policy `jiwer` breaks ties as compiled rapidfuzz does, on every input; see `_edit_kernels.py` for
+the rule and `_edit_long.py` for pairs that it splits. The others are in POLICIES, their rule in
+`_weighted_kernels.py`. The slow twin is `reference.align`.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from assay.core.threads import parallel
 from assay.ops import _edit_kernels as kernels
+from assay.ops import _weighted_kernels
 from assay.ops._edit_kernels import DELETE, EQUAL, INSERT, PENDING, SUBSTITUTE
 from assay.ops._edit_lanes import CHUNKS, COUNTS, DISTANCE
 from assay.ops._edit_long import long_distance, long_path
 from assay.ops.backend import choose
-from assay.ops.tokens import Pairs
+from assay.ops.tokens import AFTER, BEFORE, BOTH_ENDS, Pairs
 
 __all__ = [
     "CHUNKS",
@@ -26,11 +27,31 @@ __all__ = [
     "DISTANCE",
     "EQUAL",
     "INSERT",
+    "POLICIES",
     "SUBSTITUTE",
     "Edits",
+    "Policy",
     "compare",
     "compare_blocks",
 ]
+
+
+class Policy(NamedTuple):
+    """What a substitution, and a deletion or insertion, costs; whether a symbol against a symbol
+    wins ties; which ends that both sides have in common are surely matched."""
+
+    substitution: int
+    gap: int
+    loose: int
+    ends: int
+
+
+# jiwer's ties are those of rapidfuzz, which no comparison of three costs gives
+POLICIES: dict[str, Policy] = {
+    "jiwer": Policy(1, 1, 0, BOTH_ENDS),
+    "kaldi": Policy(1, 1, 0, BEFORE),
+    "sclite": Policy(4, 3, 1, AFTER),
+}
 
 
 class Edits(NamedTuple):
@@ -80,19 +101,27 @@ def _split(units: Any, found: Any, distance: Any, insertions: Any) -> Any:
 _NO_CHUNKS = np.empty(0, np.uint8), np.empty((0, 4), np.int32), np.zeros(1, np.int64)
 
 
-def compare(pairs: Pairs, depth: int) -> Edits:
+def compare(pairs: Pairs, depth: int, policy: str = "jiwer") -> Edits:
     """Compare the pairs of one block in this thread."""
     n = len(pairs.ref_starts)
     out = np.empty((n, 4), np.int64)
-    slots = np.zeros(pairs.size, np.int32)
     kinds, spans, offsets = _NO_CHUNKS
     if depth == CHUNKS:  # a chunk covers a symbol, or the equal ones before or after a row
         symbols = pairs.ref_ends - pairs.ref_starts + pairs.hyp_ends - pairs.hyp_starts
         room = int(symbols.sum()) + 2 * n
         kinds, spans = np.empty(room, np.uint8), np.empty((room, 4), np.int32)
         offsets = np.zeros(n + 1, np.int64)
-    pair_kernel: Any = kernels.byte_pairs if pairs.ref.dtype == np.uint8 else kernels.symbol_pairs
-    too_long = pair_kernel(*pairs[:7], slots, depth, out, kinds, spans, offsets[1:])
+    costs = POLICIES[policy]
+    too_long = 0
+    if policy == "jiwer" or (depth == DISTANCE and costs.substitution == costs.gap):
+        in_bytes = pairs.ref.dtype == np.uint8
+        pair_kernel: Any = kernels.byte_pairs if in_bytes else kernels.symbol_pairs
+        slots = np.zeros(pairs.size, np.int32)
+        too_long = pair_kernel(*pairs[:7], slots, depth, out, kinds, spans, offsets[1:])
+    else:
+        ref, hyp = (side.astype(np.int32, copy=False) for side in (pairs.ref, pairs.hyp))
+        sides = pairs._replace(ref=ref, hyp=hyp)[:7]
+        _weighted_kernels.weighted_pairs(*sides, *costs[:3], depth, out, kinds, spans, offsets[1:])
     if depth == CHUNKS:
         used = int(offsets[-1])
         kinds, spans = kinds[:used].copy(), spans[:used].copy()
@@ -107,10 +136,12 @@ def compare(pairs: Pairs, depth: int) -> Edits:
     return _add_long(pairs, depth, edits) if too_long else edits
 
 
-def compare_blocks(blocks: Iterable[Callable[[], Pairs]], depth: int) -> Edits:
+def compare_blocks(
+    blocks: Iterable[Callable[[], Pairs]], depth: int, policy: str = "jiwer"
+) -> Edits:
     """Compare blocks of pairs on the shared pool; packing one overlaps with comparing others."""
     backend = choose("edit")
-    parts: list[Edits] = list(parallel(lambda block: backend(block(), depth), blocks))
+    parts: list[Edits] = list(parallel(lambda block: backend(block(), depth, policy), blocks))
     if len(parts) == 1:
         return parts[0]
     if not parts:

@@ -17,7 +17,7 @@ from assay.ops._token_numbers import number_words
 from assay.ops.backend import choose
 
 __all__ = ["ItemNgrams", "Sentences", "character_rows", "closest_lengths", "common_subsequences"]
-__all__ += ["consensus", "item_ngrams", "item_rows", "matches", "word_rows"]
+__all__ += ["consensus", "item_ngrams", "item_rows", "matches", "shortest_lengths", "word_rows"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -85,6 +85,12 @@ def closest_lengths(rows: Sentences) -> Ints:
     gap = np.abs(others - own[item]) * far + others
     closest: Ints = np.minimum.reduceat(gap, rows.refs[:-1]) % far
     return closest
+
+
+def shortest_lengths(rows: Sentences) -> Ints:
+    """The length of the shortest reference of each hypothesis."""
+    own, others = rows.lengths
+    return np.asarray(np.minimum.reduceat(others, rows.refs[:-1])) if len(own) else own
 
 
 def matches(rows: Sentences, order: int, together: bool) -> Ints:

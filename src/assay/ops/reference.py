@@ -3,14 +3,20 @@
 Nothing here shares code with the kernels.
 """
 
+import math
+import operator
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
 __all__ = ["align", "compare", "normalise_basic", "split_words"]
 
 Op = tuple[str, int, int]  # operation, place in the reference, place in the hypothesis
+
+# policy -> cost of a substitution, of a deletion or insertion, and when a symbol against a symbol
+# wins against the better of those two; a deletion wins only where it costs less
+COSTS = {"kaldi": (1, 1, operator.lt), "sclite": (4, 3, operator.le)}
 
 
 def split_words(text: str) -> list[str]:
@@ -48,16 +54,52 @@ def distances(a: Sequence[Any], b: Sequence[Any]) -> list[list[int]]:
     return table
 
 
-def align(a: Sequence[Any], b: Sequence[Any]) -> list[Op]:
+def align(a: Sequence[Any], b: Sequence[Any], policy: str = "jiwer") -> list[Op]:
     """The canonical alignment: one operation a step, matches included.
 
     As compiled rapidfuzz: what both begin and then what both end with is matched; pairs whose
-    table would fill 1 MiB at two bits a cell are split in the middle of b.
+    table would fill 1 MiB at two bits a cell are split in the middle of b. policy: or as the
+    programs kaldi and sclite.
 
     >>> align("ab", "b")
     [('delete', 0, 0), ('equal', 1, 0)]
+    >>> align("aa", "a"), align("aa", "a", "sclite")
+    ([('equal', 0, 0), ('delete', 1, 1)], [('delete', 0, 0), ('equal', 1, 0)])
     """
-    return _align(list(a), list(b), 0, 0, None)
+    if policy == "jiwer":
+        return _align(list(a), list(b), 0, 0, None)
+    return _align_by_cost(a, b, *COSTS[policy])
+
+
+def _align_by_cost(
+    a: Sequence[Any], b: Sequence[Any], substitution: int, gap: int, wins: Callable[..., Any]
+) -> list[Op]:
+    cost: dict[tuple[int, int], float] = {(-1, -1): 0}
+    came: dict[tuple[int, int], tuple[str, int, int]] = {}  # operation, and the cell before
+    far = math.inf
+    for i in range(-1, len(a)):
+        for j in range(-1, len(b)):
+            if (i, j) == (-1, -1):
+                continue
+            deleted = cost.get((i - 1, j), far) + gap
+            inserted = cost.get((i, j - 1), far) + gap
+            both = i >= 0 and j >= 0
+            same = both and a[i] == b[j]
+            straight = cost.get((i - 1, j - 1), far) + (0 if same else substitution)
+            if both and wins(straight, min(deleted, inserted)):
+                cost[i, j] = straight
+                came[i, j] = ("equal" if same else "substitute", i - 1, j - 1)
+            elif deleted < inserted:
+                cost[i, j], came[i, j] = deleted, ("delete", i - 1, j)
+            else:
+                cost[i, j], came[i, j] = inserted, ("insert", i, j - 1)
+    path: list[Op] = []
+    cell = len(a) - 1, len(b) - 1
+    while cell != (-1, -1):
+        operation, i, j = came[cell]
+        path.append((operation, i + 1, j + 1))
+        cell = i, j
+    return path[::-1]
 
 
 def _align(a: list[Any], b: list[Any], i0: int, j0: int, cap: int | None) -> list[Op]:
@@ -103,7 +145,7 @@ def _walk(a: list[Any], b: list[Any], i0: int, j0: int) -> list[Op]:
     return path[::-1]
 
 
-def compare(pairs: Any, depth: int) -> Any:
+def compare(pairs: Any, depth: int, policy: str = "jiwer") -> Any:
     """`edit.compare` by `align`, at full depth whatever is asked: a backend, and a baseline."""
     import numpy as np
 
@@ -115,7 +157,7 @@ def compare(pairs: Any, depth: int) -> Any:
         a = pairs.ref[pairs.ref_starts[r] : pairs.ref_ends[r]].tolist()
         b = pairs.hyp[pairs.hyp_starts[r] : pairs.hyp_ends[r]].tolist()
         before, after = pairs.same[r].tolist() if len(pairs.same) else (0, 0)
-        names = ["equal"] * before + [op for op, _, _ in align(a, b)] + ["equal"] * after
+        names = ["equal"] * before + [op for op, _, _ in align(a, b, policy)] + ["equal"] * after
         lengths.append((before + len(a) + after, before + len(b) + after))
         distances_.append(len(names) - names.count("equal"))
         insertions.append(names.count("insert"))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["consensus", "document_frequencies", "matches", "ngrams", "subsequences"]
+__all__ = ["consensus", "document_frequencies", "items_of", "matches", "ngrams", "subsequences"]
 
 Row = list[int]
 
 
-def _items(tokens: Any, offsets: Any, refs: Any) -> list[tuple[Row, list[Row]]]:
+def items_of(tokens: Any, offsets: Any, refs: Any) -> list[tuple[Row, list[Row]]]:
     """Of each item the hypothesis and the references."""
     rows = [tokens[a:b].tolist() for a, b in pairwise(offsets)]
     heads = [i + int(ref) for i, ref in enumerate(refs)]
@@ -28,7 +28,7 @@ def _grams(row: Row, n: int) -> Counter[tuple[int, ...]]:
 def matches(tokens: Any, offsets: Any, refs: Any, order: int, together: bool) -> Any:
     """`ngram.matches` by counters."""
     out = []
-    for own, others in _items(tokens, offsets, refs):
+    for own, others in items_of(tokens, offsets, refs):
         by_n = [[_grams(own, n) & _grams(ref, n) for n in range(1, order + 1)] for ref in others]
         if together:  # of each n-gram the most that any reference has
             merged = [Counter[tuple[int, ...]]() for _ in range(order)]
@@ -42,7 +42,7 @@ def matches(tokens: Any, offsets: Any, refs: Any, order: int, together: bool) ->
 def subsequences(tokens: Any, offsets: Any, refs: Any, size: int) -> Any:
     """`ngram.common_subsequences` by a table."""
     return np.array(
-        [_subsequence(own, ref) for own, refs in _items(tokens, offsets, refs) for ref in refs],
+        [_subsequence(own, ref) for own, refs in items_of(tokens, offsets, refs) for ref in refs],
         np.int64,
     )
 

@@ -17,6 +17,7 @@ from assay.core.threads import parallel, thread_count
 from assay.ops import normalise as normalisers
 from assay.ops import tokens
 from assay.ops._cut_kernels import interleave
+from assay.ops.cutting import cut_ptb
 
 __all__ = ["Captions"]
 
@@ -34,8 +35,9 @@ class Captions:
 
     reference: of each item a string or a list of strings (lists, an Arrow, pandas or polars column
     of strings or of lists of strings). hypothesis: n strings; None where there are references only.
-    normalise: the name of a normaliser, or a function of one string. largest: bytes of a block,
-    about; what is counted over all of them has less to add where they are larger.
+    normalise: the name of a normaliser, or a function of one string. ptb: cut all texts by the PTB
+    tokeniser, in one go. largest: bytes of a block, about; what is counted over all of them has
+    less to add where they are larger.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Captions:
         hypothesis: Any,
         normalise: str | Callable[[str], str],
         largest: int = MAX_BLOCK,
+        ptb: bool = False,
     ) -> None:
         self.largest = largest
         self.normalise, self.normaliser = normalisers.resolve(normalise)
@@ -51,6 +54,7 @@ class Captions:
         self.nested, self.references, self.ends = _references(reference)
         self.n = len(self.ends) - 1
         self.hypotheses: Sequence[Any] | Ragged | None = None
+        self.cut: Ragged | None = None
         if hypothesis is not None:
             self.hypotheses = tokens.column(hypothesis, "hypothesis")
             if len(self.hypotheses) != self.n:
@@ -58,6 +62,12 @@ class Captions:
                     f"reference and hypothesis must have the same length, "
                     f"got {self.n} and {len(self.hypotheses)}"
                 )
+        if ptb:
+            self.cut = cut_ptb(self.whole()[0])
+
+    def whole(self) -> tuple[Ragged, Ints]:
+        """All items as one block."""
+        return self._block(0, self.n)
 
     def map(self, function: Callable[[Ragged, Ints], Made]) -> list[Made]:
         """What the function makes of each block: of its text, and of refs int64 [items + 1], the
@@ -80,6 +90,11 @@ class Captions:
 
     def _block(self, start: int, stop: int) -> tuple[Ragged, Ints]:
         first, last = int(self.ends[start]), int(self.ends[stop])
+        refs = self.ends[start : stop + 1] - first
+        if self.cut is not None:
+            if self.hypotheses is not None:
+                first, last = first + start, last + stop
+            return tokens.rows(self.cut, first, last, "text"), refs
         try:
             text = tokens.rows(self.references, first, last, "reference")
         except InputError:
@@ -87,10 +102,10 @@ class Captions:
             raise
         if self.hypotheses is not None:
             hypotheses = tokens.rows(self.hypotheses, start, stop, "hypothesis")
-            text = _interleaved(hypotheses, text, self.ends[start : stop + 1] - first)
+            text = _interleaved(hypotheses, text, refs)
         if self.normalise is not None:
             text = self.normalise(text)
-        return text, self.ends[start : stop + 1] - first
+        return text, refs
 
     def _refuse(self, first: int, last: int) -> None:
         """Name the reference that is no string by its item and its place in it."""

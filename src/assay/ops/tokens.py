@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 SPACE = 0x20
+BEFORE, AFTER, BOTH_ENDS = 1, 2, 3  # which equal words of a pair may be left out of its rows
 SEPARATORS = "\x1f\x1e\x1d\x1c\n\t\x00"  # not U+0020, by which text is cut
 BYTES = 256
 CODE_POINTS = 1 << 21  # no three- or four-byte sequence decodes to more
@@ -176,12 +177,12 @@ def characters(text: Ragged) -> list[list[str]]:
     return [list(line.strip()) for line in strings(text)]
 
 
-def word_pairs(ref: Ragged, hyp: Ragged, separator: int = SPACE) -> Pairs:
-    """Words of text, cut at runs of the separator byte."""
+def word_pairs(ref: Ragged, hyp: Ragged, ends: int = BOTH_ENDS, separator: int = SPACE) -> Pairs:
+    """Words of text, cut at runs of the separator byte. ends: which equal words may be left out."""
     if separator == SPACE:
         ref, hyp = settle_white_space(ref), settle_white_space(hyp)
     a, a_offsets, b, b_offsets, same, size = word_kernels.word_symbols(
-        ref.values, ref.offsets, hyp.values, hyp.offsets, separator
+        ref.values, ref.offsets, hyp.values, hyp.offsets, separator, ends
     )
     return Pairs(a, a_offsets[:-1], a_offsets[1:], b, b_offsets[:-1], b_offsets[1:], same, size)
 
@@ -200,7 +201,10 @@ def char_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
 
 
 def token_pairs(
-    refs: Sequence[Sequence[str]], hyps: Sequence[Sequence[str]], first: int = 0
+    refs: Sequence[Sequence[str]],
+    hyps: Sequence[Sequence[str]],
+    first: int = 0,
+    ends: int = BOTH_ENDS,
 ) -> Pairs:
     """Rows that are lists of tokens already; no token is split or changed."""
     try:
@@ -215,7 +219,7 @@ def token_pairs(
     separator = next((s for s in SEPARATORS if s not in everything), None)
     if separator is not None and all(flat):
         joined = [[separator.join(row) for row in side] for side in (refs, hyps)]
-        return word_pairs(pack(joined[0]), pack(joined[1]), ord(separator))
+        return word_pairs(pack(joined[0]), pack(joined[1]), ends, ord(separator))
     # An empty token, or every separator in use: number the tokens one by one.
     numbers: dict[str, int] = {}
     numbered = [

@@ -22,7 +22,7 @@ def read_arrow(file: File, want: Columns) -> Iterator[Batch]:
     done, size = 0, file.size or 0
     with readable(file.name), file.seekable("Arrow") as handle:
         names = pa.ipc.open_file(handle).schema.names
-        want.require(names, file.name)
+        want = want.among(names, file.name)
         options = pa.ipc.IpcReadOptions(included_fields=sorted(map(names.index, want.unique)))
         source = pa.ipc.open_file(handle, options=options)
         for index in range(source.num_record_batches):

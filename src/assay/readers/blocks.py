@@ -5,7 +5,7 @@ a block and cannot say on which line of the file an error stands. So the file is
 line ends, and each block is decoded by pyarrow in one piece; a long record makes its block grow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, NoReturn
 
 from assay.core.errors import DataError
@@ -45,7 +45,7 @@ def last_line_end(data: bytearray, end: bool, fail: Fail) -> int:
     return len(data) if end else data.rfind(b"\n") + 1
 
 
-def blocks(file: File, cut: Cut = last_line_end) -> Iterator[Block]:
+def blocks(file: File, cut: Cut = last_line_end) -> Generator[Block, None, None]:
     """The file from front to end. Its byte order mark, if any, is left out.
 
     Errors: DataError for an empty file, one in UTF-16, a record over 512 MiB, and whatever `cut`
@@ -56,12 +56,12 @@ def blocks(file: File, cut: Cut = last_line_end) -> Iterator[Block]:
 
         def fail(offset: int, message: str) -> NoReturn:
             number = line + data.count(b"\n", 0, offset)
-            raise DataError(f"{file.name}: line {number}: {message}")
+            raise DataError(f"{file.line(number)}: {message}")
 
         while not end:
             # at least as much again as is held already: a long record costs linear time
             data, end = _read(stream, rest, max(BLOCK_BYTES, len(rest)))
-            if not total:
+            if not total and not (file.span and file.span[0]):
                 _check_start(file, data)
             total += len(data) - len(rest)
             size = cut(data, end, fail)

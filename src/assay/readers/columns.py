@@ -1,21 +1,20 @@
-"""The columns a caller asked for, and the checks every batch passes before anyone sees it.
-
-Text is what metrics count on, so it is never null, never another type quietly turned into text,
-and always valid UTF-8 (Arrow's Parquet and JSON readers do not look). Everything else is kept as
-the file has it.
-"""
+"""The columns a caller asked for, which every batch has, checked, before anyone sees it."""
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import pyarrow as pa
 
 from assay.core.errors import DataError
 from assay.core.protocols import Batch
+from assay.readers.texts import list_array, numbered_array, text_array, valid_array
 
 __all__ = ["MAX_BYTES", "MAX_ROWS", "Columns", "MissingColumn", "listed", "sliced"]
+
+ALSO = {"references": ("reference", "refs", "ref")}  # other names of a column of lists
 
 MAX_ROWS = 1 << 16  # rows of one batch, and
 MAX_BYTES = 8 << 20  # about as many bytes, whichever comes first
@@ -39,20 +38,35 @@ class MissingColumn(DataError):
 @dataclass(frozen=True)
 class Columns:
     """text: names of text columns. keep: names of further columns, in their own type (a
-    string_view becomes a large_string)."""
+    string_view becomes a large_string). lists: names of columns of lists of texts; stand: the
+    columns of a table that stand for one of those: one under another name, or several of one text
+    each (ref_1, ref_2, …)."""
 
     text: tuple[str, ...]
     keep: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    stand: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names in the order of the answer; one may be asked for twice."""
-        return self.text + self.keep
+        return self.lists + self.text + self.keep
 
     @property
     def unique(self) -> list[str]:
-        """Each name once, as pyarrow's readers want them."""
-        return list(dict.fromkeys(self.names))
+        """Each name that a table has for them once, as pyarrow's readers want them."""
+        found = [own for name in self.lists for own in self.stand.get(name, [name])]
+        return list(dict.fromkeys((*found, *self.text, *self.keep)))
+
+    def among(self, present: Sequence[str], where: str) -> "Columns":
+        """These columns as a table with the columns `present` has them; all must be there."""
+        stand = {name: own for name in self.lists if (own := _standing(name, present))}
+        want = replace(self, stand=stand) if stand else self
+        mend = "name one of these"
+        if self.lists:
+            mend += ", or NAME of columns NAME_1, NAME_2, …"
+        want.require(present, where, want.unique, mend)
+        return want
 
     def require(
         self,
@@ -80,63 +94,27 @@ class Columns:
     def take(self, rows: pa.RecordBatch, where: Callable[[int], str]) -> pa.RecordBatch:
         """The columns asked for, in the order asked, checked. where(i): what a message calls row
         i of this batch."""
-        arrays = [_text(rows.column(name), name, where) for name in self.text]
-        arrays += [_valid(rows.column(name), name, where) for name in self.keep]
+        arrays = [self._list(rows, name, where) for name in self.lists]
+        arrays += [text_array(rows.column(name), name, where) for name in self.text]
+        arrays += [valid_array(rows.column(name), name, where) for name in self.keep]
         return pa.RecordBatch.from_arrays(arrays, names=list(self.names))
 
-
-def _text(values: pa.Array, name: str, where: Callable[[int], str]) -> pa.Array:
-    """The values as a string or large_string array without nulls, or a DataError."""
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    if pa.types.is_string_view(kind):
-        kind = pa.large_string()
-    if pa.types.is_null(kind):
-        kind = pa.string()
-    if len(values) and not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DataError(
-            f"{where(0)}: column {name!r} holds {kind}, expected text; store it as strings"
-        )
-    if values.null_count:
-        row = values.is_null().index(True).as_py()
-        raise DataError(
-            f"{where(row)}: column {name!r} is null, expected text; "
-            "write '' where nothing was said, or drop the row"
-        )
-    return _valid(values, name, where, kind if len(values) else pa.string())
+    def _list(self, rows: pa.RecordBatch, name: str, where: Callable[[int], str]) -> pa.Array:
+        names = self.stand.get(name, [name])
+        if len(names) == 1:
+            return list_array(rows.column(names[0]), names[0], where)
+        return numbered_array(names, [rows.column(own) for own in names], where)
 
 
-def _valid(
-    values: pa.Array, name: str, where: Callable[[int], str], kind: pa.DataType | None = None
-) -> pa.Array:
-    """The values, as `kind`, if they are what their type says: valid UTF-8, offsets in order."""
-    if kind is None and pa.types.is_string_view(values.type):
-        kind = pa.large_string()  # pyarrow itself cannot do much with views yet
-    try:
-        cast = values if kind is None else values.cast(kind)
-        cast.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise _damaged(values, name, where, error) from None
-    return cast
-
-
-def _damaged(
-    values: pa.Array, name: str, where: Callable[[int], str], problem: pa.ArrowInvalid
-) -> DataError:
-    """Which value is not UTF-8, and at which byte; or what else is wrong."""
-    for row, value in enumerate(values):
-        try:
-            value.as_py()
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            return DataError(
-                f"{where(row)}: column {name!r} is not UTF-8: byte 0x{byte:02x} at offset "
-                f"{error.start} of the value; convert the file with iconv -f ENCODING -t UTF-8"
-            )
-        except pa.ArrowException:
-            break
-    return DataError(f"{where(0)}: column {name!r} cannot be used: {problem}")
+def _standing(name: str, present: Sequence[str]) -> list[str]:
+    """Columns that stand for one of lists: itself, or numbered ones; else under another name."""
+    for called in (name, *ALSO.get(name, ())):
+        if called in present:
+            return [called]
+        ends = {own: re.fullmatch(re.escape(called) + r"_?(\d{1,9})", own) for own in present}
+        if numbered := sorted((int(end[1]), own) for own, end in ends.items() if end):
+            return [own for _, own in numbered]
+    return []
 
 
 def sliced(

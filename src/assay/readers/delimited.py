@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -47,7 +47,10 @@ def read_delimited(file: File, want: Columns, *, delimiter: str, quoting: bool) 
         if header is None and not block.data.strip():
             continue  # blank lines above the header
         table = _Table(file, want, delimiter, quoting, block, first_row, header)
-        header = header or table.read_header()
+        if header is None:
+            header = table.read_header()
+            want = want.among(header, f"{file.name}: header")
+            table = replace(table, want=want)
         rows = table.rows()
         yield from sliced(rows, first_row, block.consumed, table.where)
         first_row += rows.num_rows
@@ -69,16 +72,15 @@ class _Table:
     header: list[str] | None
 
     def read_header(self) -> list[str]:
-        """The names in the first row. The columns asked for must be among them, once."""
-        where = f"{self.file.name}: header"
+        """The names in the first row."""
         header: list[str] = next(filter(None, self._python_rows()), [])
         try:
             "".join(header).encode()
         except UnicodeEncodeError:
             raise DataError(
-                f"{where}: not UTF-8; convert the file with iconv -f ENCODING -t UTF-8"
+                f"{self.file.name}: header: not UTF-8; "
+                "convert the file with iconv -f ENCODING -t UTF-8"
             ) from None
-        self.want.require(header, where)
         return header
 
     def _python_rows(self) -> Any:

@@ -25,6 +25,7 @@ from assay.core.optional import require
 
 __all__ = ["File", "expand", "readable"]
 
+CHUNK = 1 << 16  # bytes read at once to find an end of a line
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 # what pyarrow says -> what it means and the fix
@@ -44,13 +45,15 @@ UNKNOWN = "cannot be read; copy or make it again"
 @dataclass(frozen=True)
 class File:
     """One file. name: what messages call it. size: bytes, if known. once: it can only be read
-    from front to end, a single time (standard input, a pipe)."""
+    from front to end, a single time (standard input, a pipe). span: the bytes of it that are meant,
+    of a file of lines: those lines that begin in there."""
 
     name: str
     path: str
     system: Any
     size: int | None = None
     once: bool = False
+    span: tuple[int, int] | None = None
 
     @property
     def suffixes(self) -> list[str]:
@@ -85,9 +88,19 @@ class File:
             elif codec:
                 with self.system.open_input_file(self.path) as raw:
                     yield pa.CompressedInputStream(raw, codec), raw.tell
+            elif self.span:
+                with self.system.open_input_file(self.path) as raw:
+                    yield _Lines(raw, *self.span), None
             else:
                 with self.system.open_input_stream(self.path, compression=None) as raw:
                     yield raw, None
+
+    def line(self, number: int) -> str:
+        """What a message calls a line of the span, counted from 1."""
+        if self.span and self.span[0]:
+            with readable(self.name), self.system.open_input_file(self.path) as raw:
+                number += _Lines(raw, 0, self.span[0]).count()
+        return f"{self.name}: line {number}"
 
     def seekable(self, kind: str = "Parquet") -> Any:
         """The file opened for reading at any place; kind: what a message calls its format."""
@@ -102,6 +115,36 @@ class File:
                 f"unpack the {self.codec} around it"
             )
         return self.system.open_input_file(self.path)
+
+
+class _Lines:
+    """A stream of the lines that begin in the bytes start:stop of a file."""
+
+    def __init__(self, raw: Any, start: int, stop: int) -> None:
+        self.raw, self.size = raw, raw.size()
+        self.end = self._line_from(stop)
+        raw.seek(self._line_from(start))
+
+    def _line_from(self, at: int) -> int:
+        """Where the first line begins that does not begin before `at`."""
+        at = min(at, self.size)
+        while 0 < at < self.size:
+            found = self.raw.read_at(CHUNK, at - 1).find(b"\n")
+            if found >= 0:
+                return at + int(found)
+            at = min(at + CHUNK, self.size)
+        return at
+
+    def readinto(self, view: Any) -> int:
+        left = self.end - self.raw.tell()
+        return self.raw.readinto(view[:left]) if left > 0 else 0
+
+    def count(self) -> int:
+        """How many lines there are."""
+        buffer, lines = bytearray(CHUNK), 0
+        while filled := self.readinto(memoryview(buffer)):
+            lines += buffer.count(b"\n", 0, filled)
+        return lines
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Joined(Rows):
         self._first: list[int] = []  # [parts]: the row of the reference each begins with
 
     def __reduce__(self) -> Any:
-        return Joined, (self.reference, self.hypothesis, self.key, self.names)
+        return type(self), (self.reference, self.hypothesis, self.key, self.names)
 
     def __str__(self) -> str:
         return f"{self.reference} and {self.hypothesis}"

@@ -7,20 +7,25 @@ values in the first records (1 and 2.5 make it double), and may be missing or nu
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.json as pj
 
 from assay.core.errors import DataError
-from assay.core.protocols import Batch
+from assay.core.protocols import Batch, Part
 from assay.readers.blocks import Block, blocks
 from assay.readers.columns import Columns, sliced
 from assay.readers.files import File
 
-__all__ = ["read_jsonl"]
+__all__ = ["json_ranges", "read_jsonl"]
+
+RANGE_BYTES = 32 << 20  # of a part of a file that is not compressed
 
 SAMPLE = 1000  # records that decide the type of a field that is not text
 
@@ -43,12 +48,56 @@ KINDS = {
 }
 
 
-def read_jsonl(file: File, want: Columns) -> Iterator[Batch]:
-    """The records of the file in order."""
+def json_ranges(file: File, want: Columns) -> Sequence[tuple[Part, Callable[[], Iterator[Batch]]]]:
+    """A part for every 32 MiB of a file that is not compressed."""
+    size = file.size or 0
+    if file.once or file.codec or size < 2 * RANGE_BYTES:
+        return [(Part(0, file.name, size=file.size), partial(read_jsonl, file, want))]
+    starts = range(0, size - RANGE_BYTES, RANGE_BYTES)
+    spans = list(zip(starts, [*starts[1:], size], strict=True))
+    head = _Head(file, want)
+    return [
+        (
+            Part(0, f"{file.name}, bytes {start} to {stop}", size=stop - start),
+            partial(read_jsonl, replace(file, span=(start, stop)), want, head.columns),
+        )
+        for start, stop in spans
+    ]
+
+
+class _Head:
+    """What the first records of a file say of its columns, for all its parts."""
+
+    def __init__(self, file: File, want: Columns) -> None:
+        self.file, self.want, self.lock = file, want, Lock()
+        self.found: tuple[Columns, pa.Schema] | None = None
+
+    def columns(self, block: Block) -> tuple[Columns, pa.Schema]:
+        with self.lock:
+            if self.found is None:
+                first = block
+                if self.want.lists or self.want.keep:
+                    with closing(blocks(self.file)) as head:
+                        first = next(head)
+                self.found = _columns(self.file, self.want, first)
+            return self.found
+
+
+def _columns(file: File, want: Columns, block: Block) -> tuple[Columns, pa.Schema]:
+    want = _numbered(file, want, block)
+    return want, _schema(file, want, block)
+
+
+def read_jsonl(
+    file: File,
+    want: Columns,
+    columns: Callable[[Block], tuple[Columns, pa.Schema]] | None = None,
+) -> Iterator[Batch]:
+    """The records of the file in order. columns: what is known of them, from the first block."""
     first_row, schema = 0, None
     for block in blocks(file):
         if schema is None:
-            schema = _schema(file, want, block)
+            want, schema = columns(block) if columns else _columns(file, want, block)
         where = partial(_where, file, block)
         rows = _decode(file, want, block, schema, where)
         yield from sliced(rows, first_row, block.consumed, where)
@@ -56,7 +105,7 @@ def read_jsonl(file: File, want: Columns) -> Iterator[Batch]:
 
 
 def _where(file: File, block: Block, row: int) -> str:
-    return f"{file.name}: line {_records(block)[row][0]}"
+    return file.line(_records(block)[row][0])
 
 
 def _decode(
@@ -90,15 +139,29 @@ def _parse(data: bytes | bytearray, schema: pa.Schema) -> pa.RecordBatch:
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
+def _numbered(file: File, want: Columns, block: Block) -> Columns:
+    """The columns as the first records have them, of which lists may be several fields; a record
+    may lack some of those."""
+    sample = _sample(block, SAMPLE) if want.lists else []
+    present = list(dict.fromkeys(name for record in sample for name in record))
+    if not present:
+        return want
+    others = [*want.text, *want.keep]
+    return want.among([*present, *(name for name in others if name not in present)], file.name)
+
+
 def _schema(file: File, want: Columns, block: Block, whole: bool = False) -> pa.Schema:
     """The types of the columns: text as asked, the others as the first records have them; where
     all of those are null, as the whole block has them."""
     others = [name for name in want.unique if name not in want.text]
     sample = _sample(block, None if whole else SAMPLE) if others else []
     types = {name: pa.string() for name in want.text}
-    for name in others:
+    for name in [own for own in others if own not in want.keep]:  # lists, or texts of one
+        first = next((record[name] for record in sample if record.get(name) is not None), "")
+        types[name] = pa.list_(pa.string()) if isinstance(first, list) else pa.string()
+    for name in [own for own in others if own in want.keep]:
         if sample and not any(name in record for record in sample):
-            want.require(list(sample[0]), f"{file.name}: line {_records(block)[0][0]}", [name])
+            want.require(list(sample[0]), file.line(_records(block)[0][0]), [name])
         try:
             found = pa.array([record.get(name) for record in sample]).type
         except UnicodeEncodeError:
@@ -154,7 +217,7 @@ def _first_bad(file: File, want: Columns, block: Block, schema: pa.Schema) -> Da
 
 def _complaint(file: File, want: Columns, schema: pa.Schema, number: int, line: bytes) -> DataError:
     """What is wrong with one line, and the fix."""
-    where = f"{file.name}: line {number}"
+    where = file.line(number)
     try:
         record = json.loads(line.decode())
     except UnicodeDecodeError as error:
@@ -211,6 +274,6 @@ def _arrow_message(line: bytes, schema: pa.Schema) -> str:
 def _told(want: Columns, schema: pa.Schema) -> str:
     """Types that the first records set and this one may break."""
     types = ", ".join(
-        f"{name!r} as {schema.field(name).type}" for name in schema.names if name in want.keep
+        f"{name!r} as {schema.field(name).type}" for name in schema.names if name not in want.text
     )
     return f"; here {types} was expected: write one type throughout" if types else ""

@@ -16,8 +16,9 @@ from assay.core.protocols import Batch
 from assay.readers.blocks import blocks
 from assay.readers.columns import Columns, sliced
 from assay.readers.files import File
+from assay.readers.texts import text_array
 
-__all__ = ["read_kaldi", "read_lines"]
+__all__ = ["read_kaldi", "read_lines", "text_lines"]
 
 LINES_COLUMNS = ("text",)
 KALDI_COLUMNS = ("id", "text")
@@ -36,10 +37,8 @@ def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
     """`utt-id words …` a line: the columns `id` and `text`. One space or tab ends the id; what
     follows is the text as it stands, and nothing is an empty utterance."""
     want.require(KALDI_COLUMNS, file.name)
-    for line, first, consumed in _lines(file):
+    for line, first, consumed in text_lines(file):
         place = _place(file, first)
-        # valid UTF-8, before a regular expression reads it
-        line = Columns(("line",)).take(pa.RecordBatch.from_arrays([line], ["line"]), place)[0]
         pieces = pc.split_pattern_regex(line, "[ \t]", max_splits=1)  # [id] or [id, text]
         key = pc.list_element(pieces, 0)
         text = pc.list_slice(pieces, 1, 2, return_fixed_size_list=True).flatten().fill_null("")
@@ -50,6 +49,13 @@ def read_kaldi(file: File, want: Columns) -> Iterator[Batch]:
             )
         rows = pa.RecordBatch.from_arrays([key, text], names=KALDI_COLUMNS)
         yield from sliced(want.take(rows, place), first - 1, consumed, place)
+
+
+def text_lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:
+    """(lines, number of the first one, bytes consumed); valid UTF-8, so that regular expressions
+    may read them."""
+    for lines, first, consumed in _lines(file):
+        yield text_array(lines, "line", _place(file, first)), first, consumed
 
 
 def _lines(file: File) -> Iterator[tuple[pa.Array, int, int]]:

@@ -22,7 +22,7 @@ def row_groups(file: File, want: Columns) -> Sequence[tuple[Part, Callable[[], I
     """One part for each row group. Its size is that of the columns asked for."""
     with readable(file.name), file.seekable() as handle:
         metadata = pq.ParquetFile(handle).metadata
-    want.require(metadata.schema.to_arrow_schema().names, file.name)
+    want = want.among(metadata.schema.to_arrow_schema().names, file.name)
     parts, first = [], 0
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
@@ -30,8 +30,8 @@ def row_groups(file: File, want: Columns) -> Sequence[tuple[Part, Callable[[], I
         size = sum(
             column.total_compressed_size
             for column in columns
-            if column.path_in_schema.partition(".")[0] in want.names
-            or column.path_in_schema in want.names
+            if column.path_in_schema.partition(".")[0] in want.unique
+            or column.path_in_schema in want.unique
         )
         name = file.name if metadata.num_row_groups == 1 else f"{file.name}, row group {index}"
         part = Part(index, name, group.num_rows, size)

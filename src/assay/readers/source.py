@@ -16,6 +16,7 @@ from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch, Part
 from assay.readers.columns import MAX_ROWS, Columns, sliced
 from assay.readers.files import File
+from assay.readers.texts import list_array, numbered_array
 
 __all__ = ["Aligned", "Files", "Rows", "Split", "Table"]
 
@@ -25,7 +26,9 @@ Split = Callable[[File, Columns], Sequence[tuple[Part, Read]]]  # a format: the 
 
 class Rows:
     """A Source is also an iterable of its record batches, one thread's way to read them all, and
-    its str() is what a message calls it."""
+    its str() is what a message calls it. once: it can be read a single time."""
+
+    once = False
 
     def parts(self) -> Sequence[Part]:
         raise NotImplementedError
@@ -42,8 +45,10 @@ class Rows:
 class Files(Rows):
     """The rows of one table in files, in the order of the files."""
 
-    def __init__(self, files: Sequence[tuple[File, Split]], want: Columns) -> None:
-        self.files, self.want = tuple(files), want
+    def __init__(
+        self, files: Sequence[tuple[File, Split]], want: Columns, patient: bool = False
+    ) -> None:
+        self.files, self.want, self.patient = tuple(files), want, patient
         self.once = any(file.once for file, _ in files)
         self._lock = Lock()
         self._parts: list[Part] | None = None
@@ -51,7 +56,11 @@ class Files(Rows):
         self._begun: set[int] = set()
 
     def __reduce__(self) -> Any:  # a worker process opens the files itself
-        return Files, (self.files, self.want)
+        return Files, (self.files, self.want, self.patient)
+
+    def deferring(self) -> "Files":
+        """The same, where a file that cannot be opened is a part whose batches raise the error."""
+        return Files(self.files, self.want, patient=True)
 
     def __str__(self) -> str:
         first, more = self.files[0][0].name, len(self.files) - 1
@@ -60,10 +69,18 @@ class Files(Rows):
     def parts(self) -> Sequence[Part]:
         with self._lock:
             if self._parts is None:
-                found = [pair for file, split in self.files for pair in split(file, self.want)]
+                found = [pair for file, split in self.files for pair in self._split(file, split)]
                 self._reads = [read for _, read in found]
                 self._parts = [replace(part, index=i) for i, (part, _) in enumerate(found)]
             return self._parts
+
+    def _split(self, file: File, split: Split) -> Sequence[tuple[Part, Read]]:
+        try:
+            return split(file, self.want)
+        except DataError as error:
+            if not self.patient:
+                raise
+            return [(Part(0, file.name, size=file.size), partial(_raise, error))]
 
     def batches(self, part: Part) -> Iterator[Batch]:
         self.parts()
@@ -73,6 +90,10 @@ class Files(Rows):
                     raise InputError(f"{self}: a pipe can only be read once; write it to a file")
                 self._begun.add(part.index)
         return self._reads[part.index]()
+
+
+def _raise(error: DataError) -> Iterator[Batch]:
+    raise error
 
 
 class Table(Rows):
@@ -99,11 +120,11 @@ class Table(Rows):
             stream = self.data.to_reader()
         else:
             stream = pa.RecordBatchReader.from_stream(self.data)
-        self.want.require(stream.schema.names, "table")
+        want = self.want.among(stream.schema.names, "table")
         for rows in stream:
             for start in range(0, rows.num_rows, MAX_ROWS):
                 where = partial(_index, done + start)
-                part_of = self.want.take(rows.slice(start, MAX_ROWS), where)
+                part_of = want.take(rows.slice(start, MAX_ROWS), where)
                 yield from sliced(part_of, done + start, 0, where)
             done += rows.num_rows
 
@@ -117,10 +138,14 @@ def _line(name: str, first: int, row: int) -> str:
 
 
 class Aligned(Rows):
-    """Row i of each source side by side, as one part. Different lengths are a DataError."""
+    """Row i of each source side by side, as one part. Different lengths are a DataError.
 
-    def __init__(self, sides: Sequence[Files], names: Sequence[str]) -> None:
-        self.sides, self.names = tuple(sides), tuple(names)
+    together: how many of the first ones are one column of lists.
+    """
+
+    def __init__(self, sides: Sequence[Files], names: Sequence[str], together: int = 0) -> None:
+        self.sides, self.names, self.together = tuple(sides), tuple(names), together
+        self.once = any(side.once for side in self.sides)
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.sides))
@@ -136,8 +161,11 @@ class Aligned(Rows):
         while rows := min(len(side.column) for side in sides):
             columns = [side.column.slice(0, rows) for side in sides]
             consumed = sum(side.consumed for side in sides)
+            where = partial(_line, str(self), done)
+            if self.together:
+                columns = [self._list(columns[: self.together], where), *columns[self.together :]]
             both = pa.RecordBatch.from_arrays(columns, names=self.names)
-            yield Batch(both, done, consumed, partial(_line, str(self), done))
+            yield Batch(both, done, consumed, where)
             done += rows
             for side in sides:
                 side.skip(rows)
@@ -147,6 +175,12 @@ class Aligned(Rows):
                 f"line-aligned files need equal numbers of lines: {counts}; "
                 "write an empty line where there is no text, or join by key"
             )
+
+    def _list(self, columns: Sequence[Any], where: Callable[[int], str]) -> Any:
+        if self.together == 1:
+            return list_array(columns[0], self.names[0], where)
+        names = [str(side) for side in self.sides[: self.together]]
+        return numbered_array(names, columns, where)
 
 
 class _Cursor:

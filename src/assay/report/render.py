@@ -1,4 +1,4 @@
-"""One table, many forms: console, plain text, Markdown, CSV, JSON.
+"""One table, many forms: console, plain text, Markdown, LaTeX, CSV, JSON.
 
 Numbers stay numbers until a form prints them. Text that came from data is never read as markup,
 and where people read it, it cannot steer their terminal: control characters are spelled out.
@@ -10,12 +10,13 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assay.core.score import Score
+from assay.core.score import Better, Score
 
 __all__ = [
+    "Marked",
     "Table",
     "console",
     "finite",
@@ -59,24 +60,40 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\
 _MARKDOWN = re.compile(r"[\\`*<>|&~\[\]]|(?<![^\W_])_|_(?![^\W_])")
 
 
+class Marked(float):
+    """A number, and the text that people read for it: `260 (sparse)`, `0.8312 ± 0.0104`."""
+
+    text: str
+
+    def __new__(cls, value: float, text: str) -> "Marked":
+        made = super().__new__(cls, value)
+        made.text = text
+        return made
+
+
 @dataclass(frozen=True)
 class Table:
     """A title, column names, and rows of cells. spare: how many of the last columns a narrow
-    terminal may go without. note: what people are told under the table."""
+    terminal may go without. note: what people are told under the table. spread: column of means ->
+    the one of their standard deviations, which people see behind the mean and programs apart.
+    better: column -> which way is better, for those whose best is worth a look."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     spare: int = 0
     note: str = ""
+    spread: Mapping[str, str] = field(default_factory=dict)
+    better: Mapping[str, Better] = field(default_factory=dict)
 
     def to_markdown(self) -> str:
         """A GitHub-flavoured table; numbers to the right."""
+        seen = self.for_people()
         lines = [
-            "| " + " | ".join(map(_markdown, self.columns)) + " |",
-            "|" + "|".join("---:" if n else "---" for n in self._numeric()) + "|",
+            "| " + " | ".join(map(_markdown, seen.columns)) + " |",
+            "|" + "|".join("---:" if n else "---" for n in seen.numeric()) + "|",
         ]
-        lines += ["| " + " | ".join(_markdown(shown(c)) for c in row) + " |" for row in self.rows]
+        lines += ["| " + " | ".join(_markdown(shown(c)) for c in row) + " |" for row in seen.rows]
         title = f"**{_markdown(self.title)}**\n\n" if self.title else ""
         note = f"\n{_markdown(self.note)}\n" if self.note else ""
         return title + "\n".join(lines) + "\n" + note
@@ -85,10 +102,11 @@ class Table:
         """Bare columns two spaces apart; numbers to the right."""
         from rich.cells import cell_len
 
-        head = [printable(name) for name in self.columns]
-        lines = [head, *([printable(shown(cell)) for cell in row] for row in self.rows)]
+        seen = self.for_people()
+        head = [printable(name) for name in seen.columns]
+        lines = [head, *([printable(shown(cell)) for cell in row] for row in seen.rows)]
         widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-        numeric = self._numeric()
+        numeric = seen.numeric()
 
         def padded(line: Sequence[str]) -> Iterator[str]:
             for cell, width, right in zip(line, widths, numeric, strict=True):
@@ -108,12 +126,51 @@ class Table:
         writer.writerows(["" if c is None else c for c in row] for row in self.rows)
         return out.getvalue()
 
+    def to_latex(self) -> str:
+        """A table of the package booktabs, the best of a column in bold."""
+        from assay.report.latex import latex
+
+        return latex(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: title, columns, rows, note; nan is null there."""
+        rows = [list(map(finite, row)) for row in self.rows]
+        return {"title": self.title, "columns": [*self.columns], "rows": rows, "note": self.note}
+
+    def to_json(self) -> str:
+        """as_dict() as JSON."""
+        return json.dumps(self.as_dict(), ensure_ascii=False)
+
+    def for_people(self) -> "Table":
+        """The same, with standard deviations behind their means and no column without a value."""
+        columns = [*self.columns]
+        place = {name: columns.index(name) for name in columns}
+        beside = {place[name]: place[std] for name, std in self.spread.items()}
+        rows = [
+            [
+                _with_spread(cell, row[beside[c]]) if c in beside else cell
+                for c, cell in enumerate(row)
+            ]
+            for row in self.rows
+        ]
+        kept = [
+            c
+            for c in range(len(columns))
+            if c not in beside.values()
+            and (not self.rows or any(row[c] is not None for row in self.rows))
+        ]
+        spare = sum(c >= len(columns) - self.spare for c in kept)
+        picked = [[row[c] for c in kept] for row in rows]
+        return replace(
+            self, columns=[columns[c] for c in kept], rows=picked, spare=spare, spread={}
+        )
+
     def narrower(self) -> "Table":
         """The same without its last column."""
         rows = [row[:-1] for row in self.rows]
         return replace(self, columns=self.columns[:-1], rows=rows, spare=self.spare - 1)
 
-    def _numeric(self) -> list[bool]:
+    def numeric(self) -> list[bool]:
         """Which columns hold numbers, and nothing else."""
         cells = [[row[c] for row in self.rows] for c in range(len(self.columns))]
         kinds = [{type(cell) for cell in column if cell is not None} for column in cells]
@@ -127,6 +184,8 @@ def shown(cell: Cell) -> str:
         return ""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Marked):
+        return cell.text
     if isinstance(cell, int):
         return f"{cell:,}"
     if math.isnan(cell):
@@ -134,6 +193,13 @@ def shown(cell: Cell) -> str:
     if 0 < abs(cell) < 1e-3:
         return f"{cell:.3g}"
     return f"{cell:,.1f}" if abs(cell) >= 1000 else f"{cell:.4f}"
+
+
+def _with_spread(cell: Cell, spread: Cell) -> Cell:
+    if not isinstance(cell, float) or not isinstance(spread, float) or math.isnan(spread):
+        return cell
+    rounded = shown(spread) if spread and spread < 5e-5 else f"{spread:,.4f}"
+    return Marked(cell, f"{shown(cell)} ± {rounded}")
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -165,7 +231,7 @@ def to_console(tables: Iterable[Table], console: Any) -> None:
     """Print one below the other: with rich on a terminal, as bare columns where output is piped."""
     from rich.text import Text
 
-    for number, table in enumerate(tables):
+    for number, table in enumerate(table.for_people() for table in tables):
         if number:
             console.out("")
         if not console.is_terminal:
@@ -199,7 +265,7 @@ def _drawn(table: Table) -> tuple[Any, int]:
         box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0)
     )
     least = []
-    for c, (name, numeric) in enumerate(zip(table.columns, table._numeric(), strict=True)):
+    for c, (name, numeric) in enumerate(zip(table.columns, table.numeric(), strict=True)):
         cells = [printable(name), *(printable(shown(row[c])) for row in table.rows)]
         longest = max(map(cell_len, cells))
         least.append(longest if numeric else min(longest, FOLDED))

@@ -82,6 +82,11 @@ def save_figure(
     """Write a figure (matplotlib's, or the bytes of a PNG); its path."""
     path = inside("figures", name, tags, ".png", step)
     if isinstance(figure, bytes):
+        if figure.startswith((b"<svg", b"<?xml")):
+            raise InputError(
+                "run.figure: figure must be a matplotlib figure or the bytes of a PNG, got an SVG; "
+                'draw it with format="png"'
+            )
         write_bytes(directory, path, lambda temporary: _write(temporary, figure))
     elif hasattr(figure, "savefig"):
         write_bytes(directory, path, lambda temporary: figure.savefig(temporary, format="png"))
@@ -109,12 +114,11 @@ def save_table(
     return path
 
 
-def save_model(directory: str, content: Any, name: str) -> str:
-    """Write bytes as they are, anything else by torch.save; the path."""
-    path = inside("models", name, {})
+def save_model(directory: str, content: Any, path: str) -> None:
+    """Write bytes as they are, anything else by torch.save."""
     if isinstance(content, (bytes, bytearray, memoryview)):
         write_bytes(directory, path, lambda temporary: _write(temporary, content))
-        return path
+        return
     torch = sys.modules.get("torch")
     if torch is None:
         raise InputError(
@@ -122,7 +126,6 @@ def save_model(directory: str, content: Any, name: str) -> str:
             f"got {type(content).__name__}; give a function that returns bytes"
         )
     write_bytes(directory, path, lambda temporary: torch.save(content, temporary))
-    return path
 
 
 def _write(path: str, data: Any) -> None:

@@ -54,7 +54,8 @@ class Run:
     strict: raise a TrackerError where a tracker does not take what was logged, and a DataError
     where the disk does not; else one warning is logged each time it begins.
     system: sample processor, memory and GPUs every 10 s. console: print a row a step; the name of a
-    metric marks its best one. flush_s: how long the end waits for trackers that answer.
+    metric marks its best one; what is tagged per="step", as losses of batches, has no row.
+    flush_s: how long the end waits for trackers that answer.
 
     An exception in the block marks the run failed. On ranks other than 0 (torch.distributed, or the
     variables RANK, LOCAL_RANK, NODE_RANK) nothing is written or sent; `best` and `is_best` work.
@@ -171,19 +172,19 @@ class Run:
             path = files.save_table(self.directory, rows, name, step, tags)
             self._entry({**self._about("table", name, step, tags), "path": path})
 
-    def save(self, content: Any, name: str = "best.pt") -> str:
-        """Write a model as models/NAME, whole or not at all, and record it; the path.
+    def save(self, content: Any, name: str = "best.pt", **tags: Any) -> str:
+        """Write a model as models/{tags}/NAME, whole or not at all, and record it; the path.
 
         content: bytes, what torch.save takes, or a function that returns either, as
         `model.state_dict`. It is called on every rank, as one of a sharded model must be.
         """
         self._check()
         made = content() if callable(content) and not hasattr(content, "shape") else content
-        path = os.path.join(self.directory, files.inside("models", name, {}))
+        inside = files.inside("models", name, tags)
         if not self._silent:
-            inside = files.save_model(self.directory, made, name)
-            self._entry({**self._about("artifact", name, None, {}), "path": inside})
-        return path
+            files.save_model(self.directory, made, inside)
+            self._entry({**self._about("artifact", name, None, tags), "path": inside})
+        return os.path.join(self.directory, inside)
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -211,8 +212,8 @@ class Run:
                 f"run.is_best: nothing says whether {name!r} is better when it is higher; "
                 "log a Score, or call it as in val_loss or val_macro_f1"
             )
-        if self._board and self._board.watched is None:
-            self._board.watched = known.metric.key
+        if self._board:
+            self._board.watch(known.metric.key_in_group)
         return known.best is not None and known.best.step == known.step
 
     # -- beginning and end -------------------------------------------------------------------------
@@ -377,7 +378,7 @@ class Run:
             self._journal.append(line.encode("utf-8", "replace"))
             self._written += len(parts)
             if self._board is not None:
-                self._board.note(step, {known.metric.key: value for known, value in rows})
+                self._board.log(step, [(known.metric, value) for known, value in rows])
 
     def _settle(self) -> None:
         """Have every value at hand that was logged."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-from assay.core.directions import better_of
 from assay.core.errors import InputError
 from assay.core.record import Best, Metric, RunRecord
 from assay.core.score import Better, Score, flat_key
@@ -25,7 +24,7 @@ class Known:
         self.step, self.value = -1, float("nan")  # the latest
         self.best: Best | None = None
         self.stale = False  # the best value was overwritten
-        self.direct(metric.better or better_of(metric.name))
+        self.direct(metric.direction)
 
     @property
     def definition(self) -> tuple[str, Better, str]:
@@ -104,7 +103,7 @@ class Names:
             self._taken |= {(None, metric.key), (metric.group, metric.key_in_group)}
         else:
             known.metric = metric
-            known.direct(metric.better or better_of(metric.name))
+            known.direct(metric.direction)
         return known
 
     def _suffix(self, name: str, tags: dict[str, str]) -> str:

@@ -9,14 +9,15 @@ a thread: whoever is so far ahead of the caller waits.
 import threading
 import time
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from assay.core.errors import DataError, InputError
 from assay.core.protocols import Batch, Part, Source
 from assay.core.threads import thread_count, worker_thread
 
-__all__ = ["Counted", "scan"]
+__all__ = ["Counted", "Ended", "scan", "scan_parts"]
 
 T = TypeVar("T")
 
@@ -31,6 +32,14 @@ class Counted(NamedTuple, Generic[T]):
     result: T
     part: Part
     consumed: int
+
+
+class Ended(NamedTuple):
+    """Stands behind the last batch of a part. error: what kept the rest of it from being counted,
+    where that is to be left out."""
+
+    part: Part
+    error: DataError | None = None
 
 
 class _Failed(NamedTuple):
@@ -57,11 +66,14 @@ class _Reader:
 class _Scan(Generic[T]):
     """What the threads share, guarded by one condition. A place is (index of the part, turn)."""
 
-    def __init__(self, source: Source, count: Callable[[Any], T], threads: int) -> None:
+    def __init__(
+        self, source: Source, parts: Sequence[Part], count: Callable[[Any], T], threads: int
+    ) -> None:
         self.count, self.threads = count, threads
-        self.readers = [_Reader(source, part) for part in source.parts()]
+        self.readers = [_Reader(source, part) for part in parts]
         self.idle = self.readers[::-1]  # not being decoded, the earliest part last
         self.answers: dict[tuple[int, int], Counted[T] | _Failed | _End] = {}
+        self.left: set[int] = set()  # parts whose rest is left out
         self.wanted = (0, 0)  # the place the caller comes to next
         self.stop = False
         self.changed = threading.Condition()
@@ -112,22 +124,36 @@ class _Scan(Generic[T]):
     def give_back(self, reader: _Reader) -> None:
         with self.changed:
             reader.turn += 1
-            insort(self.idle, reader, key=lambda reader: -reader.part.index)
+            if reader.part.index not in self.left:
+                insort(self.idle, reader, key=lambda reader: -reader.part.index)
             self.changed.notify_all()
 
     def tell(self, place: tuple[int, int], answer: Counted[T] | _Failed | _End) -> None:
         with self.changed:
-            self.answers[place] = answer
+            if place[0] not in self.left:
+                self.answers[place] = answer
             self.changed.notify_all()
 
-    def results(self) -> Iterator[Counted[T]]:
+    def results(self, skip: bool) -> Iterator[Counted[T] | Ended]:
         for reader in self.readers:
             turn = 0
             while isinstance(answer := self.answer((reader.part.index, turn)), Counted):
                 yield answer
                 turn += 1
-            if isinstance(answer, _Failed):
-                raise answer.error
+            error = answer.error if isinstance(answer, _Failed) else None
+            if error is not None:
+                if not skip or not isinstance(error, DataError):
+                    raise error
+                self.leave(reader.part.index)
+            yield Ended(reader.part, error)
+
+    def leave(self, index: int) -> None:
+        """Leave out the rest of a part, of which more may be counted by now."""
+        with self.changed:
+            self.left.add(index)
+            self.idle = [reader for reader in self.idle if reader.part.index != index]
+            self.answers = {at: own for at, own in self.answers.items() if at[0] != index}
+            self.changed.notify_all()
 
     def answer(self, place: tuple[int, int]) -> Counted[T] | _Failed | _End:
         with self.changed:
@@ -149,8 +175,20 @@ def scan(source: Source, count: Callable[[Any], T]) -> Iterator[Counted[T]]:
     raised at its place: after all results before it, the same for any number of threads. What
     `count` refuses as an InputError becomes a DataError that names the part and its rows.
     """
+    with closing(scan_parts(source, source.parts(), count)) as found:
+        yield from (one for one in found if isinstance(one, Counted))
+
+
+def scan_parts(
+    source: Source, parts: Sequence[Part], count: Callable[[Any], T], skip: bool = False
+) -> Generator[Counted[T] | Ended, None, None]:
+    """The same of some parts in order, with an Ended behind each.
+
+    skip: where a DataError comes up, what was counted before it stays, and the rest of the part is
+    left out: its Ended has the error.
+    """
     size = thread_count()
-    shared = _Scan(source, count, size)
+    shared = _Scan(source, parts, count, size)
     threads = [
         threading.Thread(target=shared.work, name=f"{THREADS}-{i}", daemon=True)
         for i in range(size)
@@ -158,7 +196,7 @@ def scan(source: Source, count: Callable[[Any], T]) -> Iterator[Counted[T]]:
     for thread in threads:
         thread.start()
     try:
-        yield from shared.results()
+        yield from shared.results(skip)
     finally:
         shared.end()
         deadline = time.monotonic() + PATIENCE_S

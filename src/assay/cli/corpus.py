@@ -1,0 +1,298 @@
+"""What the score commands share: a source counted whole, in shards, or resumed.
+
+A command says what it counts as a Task and gets the Done of the whole, which it prints. Of a single
+shard (--shard) a state file is written instead; `assay merge` adds those, and prints them with the
+same function.
+"""
+
+import functools
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from assay.cli.shared import check_named, printing
+from assay.core.errors import InputError
+
+__all__ = ["Scale", "Task", "add_up", "know_states", "scaled", "tagged"]
+
+PANEL = "Large corpora"
+
+# where the states of state files live, to be imported before one is read
+STATES = ("assay.metrics.bootstrap", "assay.metrics.edit_counts", "assay.metrics.keywords")
+
+ENGINES = {"local": "assay.run.jobs:local"}
+
+# A killed job counts again what it had of a shard, and a shard is a file: some of each.
+SHARDS, SHARD_BYTES = 64, 256 << 20
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a corpus is gone through. The fields are options of every score command."""
+
+    work_dir: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep what is done there: the same command goes on after it was stopped. With it "
+            "--per-item names a folder of one file for each shard.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Start over in --work-dir.", rich_help_panel=PANEL),
+    ] = False
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Count the I-th of N parts of the input alone, from 1, and write --state-out.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    state_out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what was counted for assay merge, and print nothing.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    on_error: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What happens where a file is damaged or wrong: stop, or skip what comes after "
+            "that in this file, row group or range of bytes, and list it.",
+            rich_help_panel=PANEL,
+        ),
+    ] = "stop"
+    progress_json: Annotated[
+        bool,
+        typer.Option(
+            "--progress-json",
+            help="Say on standard error how far it is, every second, as a line of JSON.",
+            rich_help_panel=PANEL,
+        ),
+    ] = False
+
+
+def scaled(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of Scale for its argument `scale`."""
+    own = inspect.signature(command)
+    options = [
+        inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type
+        )
+        for f in fields(Scale)
+    ]
+
+    @functools.wraps(command)
+    def wrapped(**given: Any) -> None:
+        scale = Scale(**{option.name: given.pop(option.name) for option in options})
+        command(**given, scale=scale)
+
+    kept = [parameter for name, parameter in own.parameters.items() if name != "scale"]
+    wrapped.__signature__ = own.replace(parameters=[*kept, *options])  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in [*kept, *options]}
+    return wrapped
+
+
+class Task(NamedTuple):
+    """What a command counts.
+
+    count: rows -> run.jobs.Answer, a partial of a function of a module. things: what an item is
+    called. headline: see cli/watch.py. definition: all that decides what is counted, shown: how it
+    is printed, both as plain JSON. per_item, definitions: of the per-item file.
+    """
+
+    command: str
+    paths: Sequence[str]
+    source: Any
+    count: Callable[[Any], Any]
+    things: str
+    headline: Callable[[Any], Mapping[str, tuple[int, int]]]
+    definition: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    per_item: str | None = None
+    definitions: Mapping[str, Any] | None = None
+
+
+def add_up(scale: Scale, task: Task) -> Any:
+    """The Done of the whole corpus; None where a state file was written instead."""
+    from assay.readers.fingerprint import fingerprints
+    from assay.run.jobs import Job, cut
+    from assay.run.state_file import Origin
+
+    number, of = _checked(scale)
+    skip = scale.on_error == "skip"
+    source = task.source
+    if skip and hasattr(source, "deferring"):
+        source = source.deferring()
+    keeps = scale.work_dir is not None or scale.state_out is not None
+    inputs = fingerprints(task.paths) if keeps else ()
+    definition = {**task.definition, "on_error": scale.on_error}
+    origin = Origin(task.command, definition, task.shown, inputs)
+    job = Job(source, task.count, skip, task.per_item, scale.work_dir is not None, task.definitions)
+    parts = source.parts()
+    if of == 0:
+        of = _shards(parts) if scale.work_dir is not None else 1
+    shards = cut(parts, of)
+    if number:
+        shards = shards[number - 1 : number]
+    done = (
+        _kept(scale, task, origin, job, shards)
+        if scale.work_dir
+        else (_added(_counted(scale, task, job, shards, ())))
+    )
+    for one in done.left_out:
+        print(f"left out: {_told(one, task.things)}", file=sys.stderr)
+    if scale.state_out is None:
+        return done
+    _write(scale.state_out, done, origin, task.things)
+    return None
+
+
+def _checked(scale: Scale) -> tuple[int, int]:
+    """The number of --shard and of how many, or 0, 0; refuses options that do not fit."""
+    check_named(("--on-error", scale.on_error, ("stop", "skip")))
+    if scale.force and scale.work_dir is None:
+        raise InputError("--force goes with --work-dir, the folder to start over in")
+    if scale.work_dir == "":
+        raise InputError("--work-dir must name a folder, got an empty name")
+    if scale.shard is None:
+        return 0, 0
+    if scale.state_out is None or scale.work_dir is not None:
+        raise InputError(
+            "--shard goes with --state-out, which assay merge reads, and not with --work-dir, for "
+            "which one process counts all shards"
+        )
+    number, slash, of = scale.shard.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise InputError(f"--shard must be as in 7/64, from 1/64 to 64/64, got {scale.shard!r}")
+    return int(number), int(of)
+
+
+def _shards(parts: Sequence[Any]) -> int:
+    size = sum(part.size or 0 for part in parts)
+    return max(1, min(len(parts), max(SHARDS, size // SHARD_BYTES)))
+
+
+def _counted(
+    scale: Scale, task: Task, job: Any, shards: Sequence[Any], finished: Sequence[Any]
+) -> Iterator[Any]:
+    """The Done of every shard that is not finished, while a bar shows how far it is."""
+    from assay.cli.watch import watching
+
+    module, _, name = ENGINES["local"].partition(":")
+    engine = getattr(import_module(module), name)
+    todo = [shard for shard in shards if shard not in finished]
+    shown = [part for shard in shards for part in job.source.parts()[shard.start : shard.stop]]
+    with watching(
+        shown, shards, finished, task.things, task.headline, scale.progress_json
+    ) as watch:
+        for done in engine(job, todo, watch):
+            watch.shard()
+            yield done
+
+
+def _added(dones: Iterator[Any]) -> Any:
+    """All of them, in order; those that come before their turn wait."""
+    whole, *others = sorted(dones, key=lambda done: done.shard)
+    return functools.reduce(lambda a, b: a + b, others, whole)
+
+
+def _kept(scale: Scale, task: Task, origin: Any, job: Any, shards: Sequence[Any]) -> Any:
+    """The Done of all shards, each of which is kept as soon as it is counted."""
+    from assay.run.work_dir import WorkDir
+
+    know_states()
+    with WorkDir.open(scale.work_dir or "", origin, job, shards, scale.force) as work:
+        finished = work.finished(job, shards)
+        number = len(finished)
+        try:
+            with _gently() as may_go_on:
+                for done in _counted(scale, task, job, shards, finished):
+                    work.put(done)
+                    number += 1
+                    may_go_on()
+        except KeyboardInterrupt:
+            print(
+                f"{number} of {len(shards)} shards are kept in {scale.work_dir}; the same command "
+                "goes on from there",
+                file=sys.stderr,
+            )
+            raise
+        return functools.reduce(lambda a, b: a + b, map(work.get, shards))
+
+
+def know_states() -> None:
+    """So that state files can be read."""
+    for module in STATES:
+        import_module(module)
+
+
+@contextmanager
+def _gently() -> Iterator[Callable[[], None]]:
+    """The first Ctrl-C waits until what is given is called; the second one does not."""
+    asked: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        print("finishing this shard; Ctrl-C again stops at once", file=sys.stderr, flush=True)
+
+    def may_go_on() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before: Any = None
+    with suppress(ValueError):  # only the main thread may ask for signals
+        before = signal.signal(signal.SIGINT, note)
+    try:
+        yield may_go_on
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _write(path: str, done: Any, origin: Any, things: str) -> None:
+    from assay.run.state_file import write_state_file
+
+    write_state_file(path, done, origin)
+    with printing():
+        print(f"{path}: shard {done.shard}, {done.total.items:,} {things}")
+
+
+def _told(one: Any, things: str) -> str:
+    before = f"; {one.items:,} {things} before that are counted" if one.items else ""
+    rows = f"; it has {one.rows:,} rows" if one.rows is not None else ""
+    part = "" if one.error.startswith(one.part) else f"{one.part}: "
+    return f"{part}{one.error}{before}{rows}"
+
+
+# -- what is printed -------------------------------------------------------------------------------
+
+
+def tagged(scores: Sequence[Any], found: Any, done: Any, missing: int = 0) -> tuple[Any, Any, Any]:
+    """Scores, their intervals, and what JSON says beside them; where parts of the corpus were left
+    out, all scores have a tag that says so."""
+    told = [f"{len(done.left_out)} parts"] if done.left_out else []
+    told += [f"{missing} of {done.shard.of} shards"] if missing else []
+    if not told:
+        return scores, found, {}
+    tag = " and ".join(told)
+    marked = [score.tagged(left_out=tag) for score in scores]
+    keys = {old.key(): new.key() for old, new in zip(scores, marked, strict=True)}
+    ends = {keys.get(key, key): own for key, own in found.ends.items()}
+    lost = [one._asdict() for one in done.left_out]
+    return marked, found._replace(ends=ends), {"left_out": {"parts": lost, "shards": missing}}

@@ -1,0 +1,210 @@
+"""`assay summary`: folds, stages and ablations of runs as tables, on the screen and as files."""
+
+import os
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.shared import Json, Markdown, printing
+from assay.core.errors import InputError
+
+__all__ = ["summary"]
+
+Named = dict[str, Any]  # the name of a table's file -> the table
+
+
+def summary(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN_DIR", help="Directories of runs.")],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="What the best epoch is chosen by, val_macro_f1 by default; of --by and of "
+            "several runs what is shown. May be given again.",
+        ),
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The stage whose folds are meant.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="The class that F1 is of.")
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR",
+            help="An ablation: --metric against this parameter or tag. May be given again.",
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FACTOR=LEVEL", help="With --by: differences to this. May be given again."
+        ),
+    ] = None,
+    front: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC", help="With --by: the Pareto front of two or three of the metrics."
+        ),
+    ] = None,
+    write: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Also write files, called by this name.")
+    ] = None,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Where to; by default the run's directory for folds, else outputs."
+        ),
+    ] = None,
+    json: Json = False,
+    markdown: Markdown = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX, for booktabs.")] = False,
+) -> None:
+    """Tables of runs: their folds and stages, where they have such, or the runs side by side.
+
+    --write NAME writes fold_summary_NAME.csv, best_metrics_NAME.csv and the model
+    of the best fold as best_model_NAME.pt; pipeline_summary_NAME.csv; or, of
+    --by, by_FACTOR_NAME.csv, configurations_NAME.csv and so on. Where stages, or
+    runs of --by, have kept their per-item files as artifacts, differences have p.
+    """
+    from assay.core.record import read_journal
+
+    if json + markdown + latex > 1:
+        raise InputError("--json, --markdown and --latex exclude each other; give one")
+    if not by and (reference or front):
+        raise InputError("--reference and --front are of an ablation; say --by FACTOR")
+    if into is not None and write is None:
+        raise InputError("--into is where --write NAME writes to; give a name")
+    records = [read_journal(directory) for directory in dict.fromkeys(runs)]
+    tables: Named
+    paths: list[str]
+    if by:
+        tables, paths = _ablation(records, by, metric, reference, front, write, into)
+    else:
+        tables, paths = _pipeline(records, metric, stage, positive, write, into)
+    _print(tables, paths, "json" * json or "markdown" * markdown or "latex" * latex)
+
+
+def _ablation(
+    records: list[Any],
+    by: list[str],
+    metric: list[str] | None,
+    reference: list[str] | None,
+    front: list[str] | None,
+    write: str | None,
+    into: str | None,
+) -> tuple[Named, list[str]]:
+    from assay.cli.significance import called, item_files, p_values
+    from assay.report.ablation import levels_of
+    from assay.report.summary import ablation, write_tables
+
+    if not metric:
+        raise InputError("--by needs what to show: --metric NAME; the first one chooses the epoch")
+    pairs = [text.partition("=") for text in reference or ()]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise InputError(
+            f"--reference must be a factor and its level, as in rank=8, got {wrong[0]!r}"
+        )
+    levels = {name: level for name, _, level in pairs}
+    found = ablation(records, by, metric)
+    significance: Any = {}
+    note = ""
+    if levels:
+        files = item_files(records, lambda record, tags: levels_of(record, tags, found.factors))
+        base = found.combination(levels)
+        significance, note = p_values(files, base, called([*found.metrics]))
+    tables = found.tables(levels or None, front or (), significance)
+    if note:
+        tables["deltas"] = replace(tables["deltas"], note=note)
+    return tables, write_tables(tables, write, into or "outputs") if write else []
+
+
+def _pipeline(
+    records: list[Any],
+    metric: list[str] | None,
+    stage: str | None,
+    positive: str | None,
+    write: str | None,
+    into: str | None,
+) -> tuple[Named, list[str]]:
+    """Folds and stages, or the runs."""
+    from assay.report.groups import unique
+    from assay.report.summary import folds, runs, stages, write_folds, write_stages, write_tables
+
+    tags = {tag for record in records for one in record.metrics.values() for tag in one.tags}
+    tags |= {tag for record in records for tag in record.tags}
+    tables: Named = {}
+    paths: list[str] = []
+    if "fold" in tags:
+        chosen = (metric or ["val_macro_f1"])[0]
+        together = [records] if _one_validation(records) else [[record] for record in records]
+        for several in together:
+            found = folds(several, chosen, stage)
+            named = f"_{several[0].name}" if len(together) > 1 else ""
+            for kind, table in (("fold_summary", found.table), ("best_metrics", found.aggregate)):
+                title = f"{several[0].name}: {table.title}" if named else table.title
+                tables[unique([*tables, f"{kind}{named}"])[-1]] = replace(table, title=title)
+            if write:
+                own = os.path.basename(os.path.abspath(several[0].directory))
+                into_own = os.path.join(into, own) if into and named else into
+                paths += write_folds(several, write, chosen, stage, into_own)
+    if "stage" in tags:
+        title = positive or "positive"
+        significance, note = _of_stages(records, positive)
+        table = stages(records, title, significance=significance)
+        note = "; ".join(filter(None, (table.note, note)))
+        tables["pipeline_summary"] = replace(table, note=note)
+        if write:
+            path = write_stages(records, write, into or "outputs", title, significance=significance)
+            paths.append(path)
+    if not tables:
+        tables["runs"] = runs(records, metric or ())
+        if write:
+            paths += write_tables(tables, write, into or "outputs")
+    return tables, paths
+
+
+def _one_validation(records: list[Any]) -> bool:
+    """Whether no fold is in two runs: they are of one cross-validation."""
+    owners: dict[Any, str] = {}
+    for record in records:
+        for one in record.metrics.values():
+            fold = {**record.tags, **one.tags}.get("fold")
+            if fold is not None and owners.setdefault(fold, record.directory) != record.directory:
+                return False
+    return True
+
+
+def _of_stages(records: list[Any], positive: str | None) -> tuple[Any, str]:
+    """p-values of stages that have kept a per-item file, against the first stage."""
+    from assay.cli.significance import item_files, p_values
+    from assay.report.groups import series_of
+
+    names = dict.fromkeys(one.tags["stage"] for one in series_of(records) if "stage" in one.tags)
+    files = item_files(
+        records, lambda record, tags: tags["stage"] if tags.get("stage") in names else None
+    )
+    metrics = {name: name for name in ("accuracy", "macro_f1", "f1")}
+    return p_values(files, next(iter(names)), metrics, positive)
+
+
+def _print(tables: Named, paths: list[str], form: str) -> None:
+    import json
+
+    from assay.report import render
+
+    with printing():
+        if form == "json":
+            plain = {name: table.as_dict() for name, table in tables.items()}
+            print(json.dumps({"tables": plain, "files": paths}, ensure_ascii=False))
+        elif form == "markdown":
+            print("\n".join(table.to_markdown() for table in tables.values()), end="")
+        elif form == "latex":
+            print("\n".join(table.to_latex() for table in tables.values()), end="")
+        else:
+            console = render.console()
+            render.to_console(tables.values(), console)
+            for path in paths:
+                console.out(path)

@@ -1,0 +1,150 @@
+"""How far a count is: a bar on a terminal, else a line now and then, or lines of JSON."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from assay.core.protocols import Part
+from assay.run.jobs import Shard
+from assay.run.totals import Total
+
+__all__ = ["Headline", "Watching", "watching"]
+
+Headline = Callable[[Total], Mapping[str, tuple[int, int]]]  # name -> what is over what, as it adds
+
+BAR = 12  # characters
+FRAME_S, LINE_S, JSON_S = 0.1, 10.0, 1.0  # how often each of the three is told
+
+
+class Watching:
+    """A run.jobs.Watch that adds up what it sees, and tells it when it is time."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        shards: Sequence[Shard],
+        finished: Sequence[Shard],
+        headline: Headline,
+        tell: Callable[[dict[str, Any]], None],
+        every: float,
+    ) -> None:
+        sizes = [part.size for part in parts]
+        self.total = None if None in sizes else sum(filter(None, sizes)) or None
+        self.before = sum(sizes[at] or 0 for s in finished for at in range(s.start, s.stop))
+        self.shards, self.shards_done = len(shards), len(finished)
+        self.headline, self.tell, self.every = headline, tell, every
+        self.items, self.bytes = 0, 0
+        self.read: dict[int, int] = {}  # bytes of each part
+        self.sums: dict[str, tuple[int, int]] = {}
+        self.began = time.monotonic()
+        self.due = self.began + every
+
+    def __call__(self, part: Part, consumed: int, fresh: Total) -> None:
+        self.items += fresh.items
+        self.bytes += consumed - self.read.get(part.index, 0)
+        self.read[part.index] = consumed
+        if fresh.states:
+            for name, (above, below) in self.headline(fresh).items():
+                sums = self.sums.get(name, (0, 0))
+                self.sums[name] = sums[0] + above, sums[1] + below
+        if (now := time.monotonic()) >= self.due:
+            self.due = now + self.every
+            self.tell(self.facts())
+
+    def shard(self) -> None:
+        """Another shard is done."""
+        self.shards_done += 1
+
+    def facts(self) -> dict[str, Any]:
+        """All that is known. left_s, total_bytes: None where the size of the input is unknown."""
+        elapsed = max(time.monotonic() - self.began, 1e-9)
+        rate = self.bytes / elapsed
+        left = None
+        if self.total and rate:
+            left = max(0.0, (self.total - self.before - self.bytes) / rate)
+        return {
+            "items": self.items,
+            "items_per_s": self.items / elapsed,
+            "bytes": self.before + self.bytes,
+            "bytes_per_s": rate,
+            "total_bytes": self.total,
+            "shards_done": self.shards_done,
+            "shards": self.shards,
+            "elapsed_s": elapsed,
+            "left_s": left,
+            "values": {name: a / b for name, (a, b) in self.sums.items() if b},
+        }
+
+
+@contextmanager
+def watching(
+    parts: Sequence[Part],
+    shards: Sequence[Shard],
+    finished: Sequence[Shard],
+    things: str,
+    headline: Headline,
+    as_json: bool,
+) -> Iterator[Watching]:
+    """Tell on standard error how far it is. things: what is counted; as_json: in lines of JSON."""
+    if as_json:
+        watch = Watching(parts, shards, finished, headline, _print_json, JSON_S)
+        yield watch
+        _print_json(watch.facts())
+    elif getattr(sys.stderr, "isatty", bool)():
+        with _bar(things) as tell:
+            watch = Watching(parts, shards, finished, headline, tell, FRAME_S)
+            tell(watch.facts())
+            yield watch
+    else:
+
+        def say(facts: dict[str, Any]) -> None:
+            print(_line(facts, things), file=sys.stderr, flush=True)
+
+        yield Watching(parts, shards, finished, headline, say, LINE_S)
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    print(json.dumps(facts), file=sys.stderr, flush=True)
+
+
+def _line(facts: Mapping[str, Any], things: str) -> str:
+    """The facts in a line, such as 41 %, 1,234,567 pairs, 800,000/s, 0:12 left, wer 0.1234. What
+    matters least stands last, where a narrow terminal cuts."""
+    told = [f"{facts['items']:,} {things}", f"{facts['items_per_s']:,.0f}/s"]
+    if facts["total_bytes"]:
+        told.insert(0, f"{100 * facts['bytes'] / facts['total_bytes']:.0f} %")
+    if facts["left_s"] is not None:
+        told.append(f"{_clock(facts['left_s'])} left")
+    else:
+        told.append(f"{_clock(facts['elapsed_s'])} so far")
+    if facts["shards"] > 1:
+        told.append(f"{facts['shards_done']} of {facts['shards']} shards")
+    told += [f"{name} {value:.4f}" for name, value in facts["values"].items()]
+    told.append(f"{facts['bytes_per_s'] / 1e6:,.1f} MB/s")
+    return ", ".join(told)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def _bar(things: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (BarColumn(BAR), TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(facts: dict[str, Any]) -> None:
+            told = _line(facts, things)[: console.width - BAR - 1]  # or the bar gives way
+            bar.update(task, description=told, total=facts["total_bytes"], completed=facts["bytes"])
+
+        yield tell

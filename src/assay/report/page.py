@@ -1,0 +1,164 @@
+"""The page of one run or many: one file of HTML that needs nothing else, and loads nothing.
+
+Style, scripts, data and diagrams are in it, and a policy that forbids all else. What comes from
+data is escaped, or is text by the way it is put there.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import metadata, resources
+from typing import Any, NamedTuple
+
+from assay.core.explained import Explained
+from assay.core.optional import require
+from assay.core.output import whole, writing
+from assay.report.groups import Records, as_records
+from assay.report.page_data import embedded, policy
+from assay.report.page_figures import Figure
+from assay.report.page_sections import Section, comparison, details, sections_of, when
+from assay.report.render import Cell, Table, printable, shown
+
+__all__ = ["page", "write_page"]
+
+SCRIPTS = ("base.js", "tables.js", "compare.js", "explorer.js", "kinds.js", "start.js")
+
+
+def page(
+    records: Records,
+    explorers: Mapping[str, Explained] | None = None,
+    *,
+    title: str | None = None,
+    metric: str | None = None,
+    positive: str = "positive",
+    figures: Sequence[Figure] = (),
+) -> str:
+    """A page of HTML: overview, tables, diagrams, runs side by side, and explorers of errors.
+
+    records: a run, its directory, or several of either. explorers: name -> the rows that a function
+    of metrics.explain_… made. title: by default the name of the run. metric: what runs are judged
+    by; by default val_macro_f1 or what is logged first and says which way is better. positive: what
+    the class is called that F1 is of. figures: more diagrams, as SVG.
+
+    The same records give the same bytes. Tables and diagrams say what they leave out. InputError of
+    no run, and for a metric that none has.
+    """
+    rows = explorers or {}
+    several = as_records(records, "page") if records or not rows else []
+    found = sections_of(several, metric, positive, figures)
+    data = [(f"explorer-{number}", *embedded(_plain(own))) for number, own in
+            enumerate(rows.values(), 1)]  # fmt: skip
+    for number, (name, own) in enumerate(rows.items(), 1):
+        notes = []
+        if len(own) < own.total:
+            notes.append(f"The {len(own):,} worst of {own.total:,} items; the others are not here.")
+        found.append(Section(f"explorer-{number}", name, notes=notes, explorer=True))
+    if several:
+        found.append(details(several))
+    if len(several) > 1:
+        data.append(("compare", *embedded(comparison(several, metric))))
+    return _filled(several, found, data, title)
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    records: Records,
+    explorers: Mapping[str, Explained] | None = None,
+    **options: Any,
+) -> str:
+    """Write page(records, explorers, …) whole, or not at all; the path. DataError where it cannot
+    be written."""
+    path = os.fspath(path)
+    text = page(records, explorers, **options)
+    with whole(path, "report.html") as temporary, writing(path), open(temporary, "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
+    return path
+
+
+def _plain(rows: Explained) -> dict[str, Any]:
+    groups = {name: list(column) for name, column in rows.groups.items()}
+    return {"kind": rows.kind, "columns": dict(rows.columns), "groups": groups,
+            "facts": dict(rows.facts)}  # fmt: skip
+
+
+class _Seen(NamedTuple):
+    """A table as the template has it. best: (row, column) of cells to mark."""
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    numbers: Sequence[bool]
+    best: frozenset[tuple[int, int]]
+
+
+def _filled(
+    records: Sequence[Any], found: Sequence[Section], data: Sequence[Any], title: str | None
+) -> str:
+    jinja2 = require("jinja2")
+    markup = require("markupsafe").Markup
+    folder = resources.files("assay.report") / "templates"
+    texts = {name: (folder / name).read_text("utf-8") for name in (*SCRIPTS, "page.css")}
+    script, style = "\n".join(texts[name] for name in SCRIPTS), texts["page.css"]
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"printable": printable, "shown": _shown, "key": _key}
+    template = environment.from_string((folder / "page.html").read_text("utf-8"))
+    names = [record.name for record in records]
+    own = title or (names[0] if len(names) == 1 else f"{len(names)} runs" if names else "Errors")
+    sections = [
+        {
+            **section._asdict(),
+            "tables": [_seen(table) for table in section.tables],
+            "figures": [{"svg": markup(figure.svg.decode())} for figure in section.figures],
+        }
+        for section in found
+    ]
+    return str(
+        template.render(
+            title=own,
+            lead=_lead(records),
+            version=metadata.version("assay"),
+            policy=policy(style, script),
+            style=markup(style),
+            script=markup(script),
+            sections=sections,
+            data=[(name, markup(text), packed) for name, text, packed in data],
+        )
+    )
+
+
+def _seen(table: Table) -> _Seen:
+    table = table.for_people()
+    best = set()
+    for column, name in enumerate(table.columns):
+        if way := table.better.get(name):
+            cells = [(row[column], number) for number, row in enumerate(table.rows)]
+            values = [cell for cell, _ in cells if isinstance(cell, (int, float)) and cell == cell]
+            if len(set(values)) > 1:
+                top = max(values) if way == "higher" else min(values)
+                best |= {(number, column) for cell, number in cells if cell == top}
+    numbers = table.numeric()
+    return _Seen(table.title, table.note, table.columns, table.rows, numbers, frozenset(best))
+
+
+def _shown(cell: Cell) -> str:
+    return printable(shown(cell))
+
+
+def _key(cell: Cell) -> str:
+    """What a number is sorted by."""
+    return "" if cell is None else repr(float(cell)) if isinstance(cell, float) else repr(cell)
+
+
+def _lead(records: Sequence[Any]) -> str:
+    """A line under the title."""
+    if len(records) != 1:
+        several = [f"{len(records)} runs"] * bool(records)
+        for status in ("finished", "failed", "unfinished"):
+            number = sum(record.status == status for record in records)
+            several += [f"{number} {status}"] * bool(number)
+        return ", ".join(several)
+    record = records[0]
+    told = [record.status, f"begun {when(record.started)}", record.directory]
+    return " · ".join(part for part in told if part)

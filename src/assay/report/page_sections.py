@@ -1,0 +1,319 @@
+"""The sections of a page about runs: which tables and diagrams there are, and what is left out."""
+
+import datetime
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from assay.core.errors import InputError
+from assay.core.record import RunRecord
+from assay.report import page_figures as draw
+from assay.report.folds import folds
+from assay.report.groups import Series, chosen, named, series_of
+from assay.report.page_figures import Figure
+from assay.report.page_settings import fronts, settings_of, trends
+from assay.report.render import Cell, Table, finite
+from assay.report.stages import stages
+from assay.report.summary import runs
+
+__all__ = ["Card", "Section", "comparison", "details", "sections_of", "when"]
+
+CARDS = 6
+ROWS = 1000  # of a table
+COLUMNS = 24
+UNITS = ("ms", "s", "bytes", "%", "GB", "MB")  # that are seen behind a number
+COMPARED = 3  # runs that are side by side at first
+
+
+class Card(NamedTuple):
+    """A figure to see at once: its name, its value, and what is told of it."""
+
+    name: str
+    value: str
+    about: str
+
+
+class Section(NamedTuple):
+    """A part of the page. key: its address. explorer: items are shown in it."""
+
+    key: str
+    title: str
+    cards: Sequence[Card] = ()
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+    notes: Sequence[str] = ()
+    explorer: bool = False
+
+
+def sections_of(
+    records: Sequence[RunRecord], metric: str | None, positive: str, figures: Sequence[Figure]
+) -> list[Section]:
+    """All sections that the runs have something for, but the details."""
+    if not records:
+        return [Section("thresholds", "Thresholds", figures=figures)] if figures else []
+    names = named(series_of(records))
+    judged = judged_by(records, metric)
+    if metric is not None and metric not in {one.metric.key_in_group for one in series_of(records)}:
+        chosen(metric, names, "page")  # says which there are
+    found = [_overview(records, judged)]
+    several = len(records) > 1
+    if several:
+        table = runs(records)
+        found.append(Section("runs", "Runs", tables=[_within(_judged_first(table, judged))]))
+        found.append(Section("compare", "Side by side"))
+    drawn, notes = draw.curves(records, judged)
+    if drawn:
+        found.append(Section("curves", "Training", figures=drawn, notes=notes))
+    found += _folds(records, judged)
+    found += _stages(records, positive)
+    found += _settings(records, judged)
+    thresholds = [*draw.thresholds(records), *figures]
+    if thresholds:
+        found.append(Section("thresholds", "Thresholds", figures=thresholds))
+    costs = [*draw.histograms(records), *(draw.memory(records[0]) if not several else ())]
+    if costs:
+        found.append(Section("cost", "Time and memory", figures=costs))
+    return found
+
+
+def comparison(records: Sequence[RunRecord], metric: str | None) -> dict[str, Any]:
+    """What the page needs to put runs side by side: a row for each setting and metric. At first
+    the best are."""
+    judged = judged_by(records, metric)
+    table = _judged_first(runs(records), judged)
+    kept = table.rows[:ROWS]
+    rows = [
+        {"name": name, "better": table.better.get(name), "values": [finite(r[c]) for r in kept]}
+        for c, name in enumerate(table.columns)
+        if c
+    ]
+    places = {id(record): place for place, record in enumerate(records[: len(kept)])}
+    best = [places[id(one.record)] for one in draw.best_first(records[: len(kept)], judged)]
+    first = list(dict.fromkeys([*best, *places.values()]))[:COMPARED]
+    return {"runs": [row[0] for row in kept], "rows": rows, "first": first}
+
+
+def when(seconds: float) -> str:
+    """A time of a journal, to the minute."""
+    if not seconds:
+        return ""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+# -- what is looked at -----------------------------------------------------------------------------
+
+
+def judged_by(records: Sequence[RunRecord], metric: str | None) -> str | None:
+    """The metric that runs are judged by, without stage and fold."""
+    if metric is not None:
+        return metric
+    ways = {one.metric.key_in_group: one.metric.direction for one in series_of(records)}
+    if "val_macro_f1" in ways:
+        return "val_macro_f1"
+    usable = [name for name, way in ways.items() if way]
+    better = [name for name in usable if ways[name] == "higher"]
+    validated = [name for name in better or usable if name.startswith(("val", "test"))]
+    return next(iter(validated or better or usable), None)
+
+
+def _best(records: Sequence[RunRecord], judged: str | None) -> dict[str, tuple[float, Series]]:
+    """The best value of each metric over all runs, stages and folds, the one judged by first."""
+    found: dict[str, tuple[float, Series]] = {}
+    for one in series_of(records):
+        best, name = one.best(), one.metric.key_in_group
+        if best is None:
+            continue
+        sign = 1 if one.metric.direction == "higher" else -1
+        if name not in found or sign * best.value > sign * found[name][0]:
+            found[name] = best.value, one
+    order = sorted(found, key=lambda name: (name != judged, not name.startswith(("val", "test"))))
+    return {name: found[name] for name in order}
+
+
+def _overview(records: Sequence[RunRecord], judged: str | None) -> Section:
+    cards = []
+    several = len(records) > 1
+    for name, (value, one) in list(_best(records, judged).items())[:CARDS]:
+        best = one.best()
+        where = [one.record.name] if several else []
+        where += [f"{tag} {own}" for tag, own in one.metric.group]
+        if best is not None and len(one.values()) > 1:
+            where.append(f"step {best.step}")
+        about = ", ".join(where) or f"{one.metric.direction} is better"
+        cards.append(Card(name, _number(value, one.metric.unit), about))
+    notes = []
+    if not several:
+        record = records[0]
+        notes = [*record.pipeline().values()][1:]
+        notes += [f"The run failed: {record.error}"] * (record.status == "failed")
+        if record.ended and record.started:
+            cards.append(Card("duration", _duration(record.ended - record.started), "of the run"))
+    return Section("overview", "Overview", cards=cards, notes=notes)
+
+
+def _number(value: float, unit: str) -> str:
+    """To four digits, or in full where it is a whole number."""
+    whole = math.isfinite(value) and value == int(value) and abs(value) < 1e15
+    shown = f"{value:,.0f}" if whole else f"{value:.4g}"
+    return f"{shown} {unit}" if unit in UNITS else shown
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+def _folds(records: Sequence[RunRecord], judged: str | None) -> list[Section]:
+    """Of one run, or of runs that are a fold each; of several runs with folds a row each."""
+    tagged = [one for one in series_of(records) if "fold" in one.tags]
+    if not tagged or judged is None:
+        return []
+    tables: list[Table] = []
+    figures: list[Figure] = []
+    notes: list[str] = []
+    of_runs: list[list[Cell]] = []
+    of_folds: list[tuple[str | None, Table]] = []
+    means: list[tuple[str | None, Table]] = []
+    whole = len(records) == 1 or all("fold" in record.tags for record in records)
+    for group in [list(records)] if whole else [[record] for record in records]:
+        own = [one for one in tagged if one.record in group]
+        for stage in dict.fromkeys(one.tags.get("stage") for one in own):
+            try:
+                found = folds(group, judged, stage)
+            except InputError as error:
+                notes.append(str(error))
+                continue
+            title = f"Stage {stage}: " if stage else ""
+            if whole:
+                of_folds.append((stage, found.table))
+                means.append((stage, found.aggregate))
+                figures += draw.spreads(found, title + "folds at their best epochs")
+            else:
+                mean = found.means[found.metric]
+                of_runs.append([group[0].name, stage, mean.mean, mean.std, mean.n])
+    tables += [_stacked(own) for own in (of_folds, means) if own]
+    if of_runs:
+        heads = ("run", "stage", judged, f"{judged} std", "folds")
+        spread = {judged: heads[3]}
+        tables.append(_within(Table(f"Mean of {judged} over folds", heads, of_runs, spread=spread)))
+    return [Section("folds", "Folds", figures=figures, tables=tables, notes=_few(notes))]
+
+
+def _stacked(tables: Sequence[tuple[str | None, Table]]) -> Table:
+    """Tables of stages as one, with a column that says the stage."""
+    first = tables[0][1]
+    if len(tables) == 1:
+        return first
+    columns = list(dict.fromkeys(name for _, table in tables for name in table.columns))
+    rows: list[list[Cell]] = []
+    for stage, table in tables:
+        for row in table.rows:
+            own = dict(zip(table.columns, row, strict=True))
+            rows.append([stage, *(own.get(name) for name in columns)])
+    title = f"{first.title}, stage by stage"
+    return replace(first, title=title, columns=["stage", *columns], rows=rows)
+
+
+def _stages(records: Sequence[RunRecord], positive: str) -> list[Section]:
+    if not any("stage" in one.tags for one in series_of(records)):
+        return []
+    try:
+        table = stages(records, positive)
+    except InputError as error:
+        return [Section("stages", "Stages", notes=[str(error)])]
+    return [Section("stages", "Stages", figures=draw.stage_figures(table), tables=[table])]
+
+
+def _settings(records: Sequence[RunRecord], judged: str | None) -> list[Section]:
+    """What settings do to the metric, and what it costs."""
+    if judged is None:
+        return []
+    settings = settings_of(records, judged)
+    drawn, tables, notes = trends(records, settings)
+    # of one run without trials the stages have such a picture
+    figures = [*(fronts(records, settings) if drawn or len(records) > 1 else ()), *drawn]
+    if not figures:
+        return []
+    return [Section("settings", "Settings", figures=figures, tables=tables, notes=notes)]
+
+
+def details(records: Sequence[RunRecord]) -> Section:
+    """What was logged, as lists; of several runs what they share."""
+    several = len(records) > 1
+    files: list[list[Cell]] = [
+        [*([record.name] if several else []), file.kind, file.name, file.path]
+        for record in records
+        for file in record.files.values()
+    ]
+    tables = [_shared(records)] if several else [_metrics(records[0]), _params(records[0])]
+    head = ("run",) if several else ()
+    tables.append(Table("Files in the run's directory", (*head, "kind", "name", "path"), files))
+    versions = ", ".join(f"{name} {own}" for name, own in sorted(records[0].versions.items()))
+    notes = [f"Versions: {versions}" + " (of the first run)" * several] if versions else []
+    there = [_within(table) for table in tables if table.rows]
+    return Section("details", "All that was logged", tables=there, notes=notes)
+
+
+def _metrics(record: RunRecord) -> Table:
+    rows: list[list[Cell]] = []
+    for one in series_of([record]):
+        best, metric = one.best(), one.metric
+        found = (best.value, best.step) if best else (None, None)
+        told = (metric.direction or "", metric.unit)
+        rows.append([metric.key, *found, one.last(), len(one.values()), *told])
+    heads = ("metric", "best", "at step", "last", "points", "better", "unit")
+    return Table("Metrics", heads, rows)
+
+
+def _params(record: RunRecord) -> Table:
+    groups: dict[str, Mapping[str, Any]] = {"": record.params, "(tag)": record.tags}
+    for group, more in record.group_params.items():
+        groups[", ".join(f"{tag} {value}" for tag, value in group)] = more
+    rows = [[name, told, str(value)] for told, own in groups.items() for name, value in own.items()]
+    return Table("Parameters and tags", ("name", "of", "value"), rows)
+
+
+def _shared(records: Sequence[RunRecord]) -> Table:
+    first, *others = ({**record.tags, **record.params} for record in records)
+    rows = [[name, str(value)] for name, value in first.items()
+            if all(name in own and own[name] == value for own in others)]  # fmt: skip
+    return Table("Parameters and tags that all runs share", ("name", "value"), rows)
+
+
+def _judged_first(table: Table, judged: str | None) -> Table:
+    """The metric that runs are judged by before all others."""
+    settings = len(table.columns) - len(table.better)
+    metrics = sorted(range(settings, len(table.columns)),
+                     key=lambda c: table.columns[c].rpartition("/")[2] != judged)  # fmt: skip
+    places = [*range(settings), *metrics]
+    rows = [[row[c] for c in places] for row in table.rows]
+    return replace(table, columns=[table.columns[c] for c in places], rows=rows)
+
+
+def _within(table: Table) -> Table:
+    """The table as far as a page has room, and a note of what is left out."""
+    said = []
+    rows, columns = table.rows, table.columns
+    if len(rows) > ROWS:
+        said.append(f"the first {ROWS:,} of {len(rows):,} rows")
+    if len(columns) > COLUMNS:
+        said.append(f"the first {COLUMNS} of {len(columns)} columns")
+    if not said:
+        return table
+    note = f"{table.note}; " if table.note else ""
+    return replace(
+        table, columns=columns[:COLUMNS], rows=[row[:COLUMNS] for row in rows[:ROWS]],
+        note=f"{note}here are {' and '.join(said)}", spare=0,
+        spread={m: s for m, s in table.spread.items() if {m, s} <= {*columns[:COLUMNS]}},
+    )  # fmt: skip
+
+
+def _few(notes: Sequence[str]) -> list[str]:
+    """Different ones, three of many."""
+    found = list(dict.fromkeys(notes))
+    return found[:3] + [f"… and {len(found) - 3} more of the kind."] * (len(found) > 3)

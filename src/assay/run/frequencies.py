@@ -1,0 +1,95 @@
+"""How often each of many texts occurs, exactly, in memory that does not grow.
+
+Up to HELD different rows are held; more go to a temporary database of SQLite, which keeps a few
+MiB of them in memory and deletes itself.
+"""
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from assay.core.errors import DataError
+
+__all__ = ["HELD", "Frequencies"]
+
+HELD = 250_000
+CACHE_KIB = 32 << 10
+
+Key = tuple[str, str, str]
+
+
+class Frequencies:
+    """Counts of rows of three texts: what it is a count of, reference, hypothesis."""
+
+    def __init__(self, held: int = HELD) -> None:
+        self.limit = held
+        self.held: dict[Key, int] = {}
+        self.database: Any = None
+
+    def add(self, counts: Mapping[Key, int] | Iterable[tuple[Key, int]]) -> None:
+        """Add counts of rows."""
+        held = self.held
+        for key, count in counts.items() if isinstance(counts, Mapping) else counts:
+            held[key] = held.get(key, 0) + count
+            if len(held) > self.limit:
+                self._spill()
+                held = self.held
+
+    def rows(self) -> Iterator[tuple[Key, int]]:
+        """All rows in order, each once."""
+        if self.database is None:
+            yield from sorted(self.held.items())
+            return
+        self._spill()
+        with _disk():
+            for a, b, c, times in self.database.execute("SELECT * FROM rows ORDER BY a, b, c"):
+                yield (a, b, c), times
+
+    def top(self, limit: int) -> dict[tuple[str, str], list[tuple[str, str, int]]]:
+        """The most frequent rows of each first text and kind, as (reference, hypothesis, times);
+        ties in order of the texts. kind: substitutions, deletions, insertions, by which side is
+        empty."""
+        found: dict[tuple[str, str], list[tuple[str, str, int]]] = {}
+        for (what, reference, hypothesis), times in self.rows():
+            kind = "deletions" if not hypothesis else "insertions"
+            kind = "substitutions" if reference and hypothesis else kind
+            best = found.setdefault((what, kind), [])
+            best.append((reference, hypothesis, times))
+            if len(best) >= 8 * limit + 1024:
+                best[:] = _most(best, limit)
+        return {key: _most(best, limit) for key, best in found.items()}
+
+    def _spill(self) -> None:
+        with _disk():
+            if self.database is None:
+                self.database = sqlite3.connect("")  # a temporary file without a name
+                self.database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+                self.database.execute("PRAGMA journal_mode = OFF")
+                self.database.execute(
+                    "CREATE TABLE rows (a TEXT, b TEXT, c TEXT, n INTEGER, PRIMARY KEY (a, b, c)) "
+                    "WITHOUT ROWID"
+                )
+            # in order of the key: the tree is walked once
+            self.database.executemany(
+                "INSERT INTO rows VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (a, b, c) DO UPDATE SET n = n + excluded.n",
+                ((*key, count) for key, count in sorted(self.held.items())),
+            )
+        self.held = {}
+
+
+def _most(rows: list[tuple[str, str, int]], limit: int) -> list[tuple[str, str, int]]:
+    return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))[:limit]
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise DataError(
+            f"{tempfile.gettempdir()}: errors that do not fit in memory cannot be written: "
+            f"{error}; name a folder with room in TMPDIR, or leave --errors out"
+        ) from error

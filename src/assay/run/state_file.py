@@ -1,0 +1,162 @@
+"""The state file: what was counted of a shard, with what it takes to add it to others safely.
+
+magic, version u16, length of the header u32, header (JSON), the states (to_bytes(), packed by
+zlib), errors (JSON lines, packed by zlib), a checksum of all that.
+
+The header says which assay wrote it, the command and its definition, the inputs, the shard, and
+what was left out. Files that differ in any of the first four do not add.
+"""
+
+import hashlib
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from assay.core.errors import DataError, StateFormatError
+from assay.core.output import whole, writing
+from assay.core.score import provenance
+from assay.core.state import State
+from assay.run.frequencies import Frequencies
+from assay.run.jobs import Done, LeftOut, Shard
+from assay.run.totals import Total
+
+__all__ = ["Origin", "is_whole", "pack", "parse", "read_state_file", "write_state_file"]
+
+MAGIC = b"assay.shard\x00"
+VERSION = 1
+HEAD = struct.Struct("<HI")
+DIGEST = 16
+QUICK = 1  # zlib's level: bags of few items are mostly zeros
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was asked of which inputs. definition: all that decides what is counted; shown: all that
+    only decides what is printed. inputs: name, size, mtime and digest of each file."""
+
+    command: str
+    definition: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    inputs: Sequence[Mapping[str, Any]]
+    assay: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.assay:
+            object.__setattr__(self, "assay", provenance()["assay"])
+
+
+def pack(done: Done, origin: Origin) -> bytes:
+    """The bytes of a state file; equal for equal counts."""
+    blobs = [zlib.compress(state.to_bytes(), QUICK) for state in done.total.states.values()]
+    lines = (json.dumps([*key, times], ensure_ascii=False) for key, times in done.errors.rows())
+    blobs.append(zlib.compress("\n".join(lines).encode(), QUICK))
+    header = json.dumps(
+        {
+            "assay": origin.assay,
+            "command": origin.command,
+            "definition": origin.definition,
+            "shown": origin.shown,
+            "inputs": list(origin.inputs),
+            "shard": done.shard,
+            "items": done.total.items,
+            "left_out": done.left_out,
+            "states": [[n, type(s).__name__] for n, s in done.total.states.items()],
+            "sizes": [len(blob) for blob in blobs],
+        }
+    ).encode()
+    body = b"".join([MAGIC, HEAD.pack(VERSION, len(header)), header, *blobs])
+    return body + _digest(body)
+
+
+def parse(data: bytes) -> tuple[Done, Origin]:
+    """What pack() made bytes of; a StateFormatError of anything else."""
+    header, start = _header(data)
+    if _digest(data[:-DIGEST]) != data[-DIGEST:]:
+        raise StateFormatError("is damaged or cut short: its checksum does not match")
+    try:
+        facts = json.loads(header)
+        if facts["assay"] != (ours := provenance()["assay"]):
+            raise StateFormatError(
+                f"was written by assay {facts['assay']}, this is {ours}; counts of two versions do "
+                "not add: count again, or use one version for all"
+            )
+        blobs = []
+        for size in facts["sizes"]:
+            blobs.append(zlib.decompress(data[start : start + size]))
+            start += size
+        states = {
+            name: State.named(kind).from_bytes(blob)
+            for (name, kind), blob in zip(facts["states"], blobs[:-1], strict=True)
+        }
+        errors = Frequencies()
+        errors.add(_lines(blobs[-1]))
+        left_out = tuple(LeftOut(*one) for one in facts["left_out"])
+        done = Done(Shard(*facts["shard"]), Total(facts["items"], states), errors, left_out)
+        keys = ("command", "definition", "shown", "inputs", "assay")
+        return done, Origin(*(facts[key] for key in keys))
+    except StateFormatError:
+        raise
+    except (KeyError, ValueError, TypeError, zlib.error) as error:
+        raise StateFormatError(f"cannot be read: {error}") from error
+
+
+def _lines(data: bytes) -> Iterator[tuple[tuple[str, str, str], int]]:
+    for line in data.decode().split("\n") if data else ():
+        what, reference, hypothesis, times = json.loads(line)
+        yield (what, reference, hypothesis), times
+
+
+def _header(data: bytes) -> tuple[bytes, int]:
+    start = len(MAGIC) + HEAD.size
+    if data[: len(MAGIC)] != MAGIC:
+        raise StateFormatError("is no state file; write one with --state-out")
+    if len(data) < start + DIGEST:
+        raise StateFormatError(f"is cut short at {len(data)} bytes")
+    version, length = HEAD.unpack_from(data, len(MAGIC))
+    if version > VERSION:
+        raise StateFormatError(f"has format {version}, this assay reads {VERSION}; upgrade assay")
+    return data[start : start + length], start + length
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=DIGEST).digest()
+
+
+def write_state_file(path: str, done: Done, origin: Origin) -> None:
+    """Write a state file; it is whole or not there."""
+    data = pack(done, origin)
+    with whole(path, "s7.state") as temporary, writing(path), open(temporary, "wb") as file:
+        file.write(data)
+
+
+def is_whole(path: str) -> bool:
+    """Whether there is a state file, every byte of it."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        _header(data)
+    except (OSError, StateFormatError):
+        return False
+    return _digest(data[:-DIGEST]) == data[-DIGEST:]
+
+
+def read_state_file(path: str) -> tuple[Done, Origin]:
+    """Read a state file; a DataError that names it where that is not possible."""
+    with _named(path):
+        with open(path, "rb") as file:
+            data = file.read()
+        return parse(data)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except StateFormatError as error:
+        raise DataError(f"{path}: {error}") from error

@@ -1,0 +1,101 @@
+"""What was counted of a stretch of rows, and sums of it.
+
+Stretches add in the order of their rows: what is told apart by the number of an item (bags, rows of
+single items) is numbered on from the items before it. That is associative, and the sum of all
+stretches has the same bytes wherever they were cut and in whichever order they were counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from assay.core.state import State
+
+__all__ = ["LISTED", "Adder", "Total"]
+
+LISTED = 500_000  # rows of single items in a field; of more there are none
+
+
+@dataclass(frozen=True)
+class Total:
+    """items: how many were counted. states: what of, by name. `a + b`: b stands right behind a."""
+
+    items: int = 0
+    states: Mapping[str, State] = field(default_factory=dict)
+
+    def __add__(self, later: "Total") -> "Total":
+        if not self.states or not later.states:
+            return later if not self.states else self
+        both = {}
+        for name, state in self.states.items():
+            # bags number what is in them, which may leave some items out
+            first = getattr(state, "items", 0) if hasattr(state, "shifted") else self.items
+            both[name] = state + numbered(later.states[name], first)
+        rows = [rows for state in both.values() for rows in _listed(state).values()]
+        if any(len(own) > LISTED for own in rows) or (any(map(len, rows)) and self._differs(later)):
+            both = {name: _without_rows(state) for name, state in both.items()}
+        return Total(self.items + later.items, both)
+
+    def _differs(self, other: "Total") -> bool:
+        """Whether one of the two has left out its rows of single items, being of so many."""
+        return any(
+            one.items
+            and not any(len(rows) for own in one.states.values() for rows in _listed(own).values())
+            for one in (self, other)
+        )
+
+
+def numbered(state: Any, first: int) -> Any:
+    """The state with its items numbered from `first`."""
+    if not first:
+        return state
+    if hasattr(state, "shifted"):
+        return state.shifted(first)
+    moved = {}
+    for name, rows in _listed(state).items():
+        if len(rows):
+            moved[name] = rows.copy()
+            moved[name][:, 0] += first
+    return _with(state, moved, lambda own: numbered(own, first))
+
+
+def _listed(state: State) -> dict[str, Any]:
+    return {f.name: getattr(state, f.name) for f in fields(state) if f.metadata["kind"] == "listed"}
+
+
+def _without_rows(state: State) -> Any:
+    none = {name: rows[:0] for name, rows in _listed(state).items()}
+    return _with(state, none, _without_rows)
+
+
+def _with(state: Any, changed: Mapping[str, Any], of_groups: Any) -> Any:
+    """The state with other fields, and its groups likewise."""
+    if not changed:
+        return state
+    groups = getattr(state, "groups", None)
+    if groups:
+        changed = {**changed, "groups": {key: of_groups(own) for key, own in groups.items()}}
+    return replace(state, **changed)
+
+
+class Adder:
+    """Totals added as they come: always two of about one size, or what was read so far would be
+    copied for every batch."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, Total]] = []
+
+    def add(self, total: Total) -> None:
+        size = 1
+        while self.parts and self.parts[-1][0] <= size:
+            before, whole = self.parts.pop()
+            size, total = size + before, whole + total
+        self.parts.append((size, total))
+
+    def total(self) -> Total:
+        """All of them."""
+        while len(self.parts) > 1:
+            size, total = self.parts.pop()
+            before, whole = self.parts.pop()
+            self.parts.append((size + before, whole + total))
+        return self.parts[0][1] if self.parts else Total()
