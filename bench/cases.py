@@ -389,6 +389,16 @@ CASES = [
         gpu=True,
     ),
     Case(
+        "gpu_peak",
+        "n bytes of a GPU for 20 ms: the sampled peak is that of the allocator, but for a segment",
+        probe.peak_gpu,
+        "the blocks alone",
+        size=1 << 30,
+        quick=1 << 28,
+        tolerance=32 << 20,
+        gpu=True,
+    ),
+    Case(
         "memory_sampler",
         "a loop of n additions in Python beside a sampler of 1 ms",
         probe.sampler,

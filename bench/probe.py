@@ -234,6 +234,50 @@ def scope_gpu(n: int) -> Work:
     )
 
 
+def peak_gpu(n: int) -> Work:
+    """n bytes of a GPU in eight blocks, held for a moment: the peak that samples of the device saw
+    above what was used before, beside the allocator's own. Nobody else may use the device."""
+    import torch
+
+    torch.zeros(1, device="cuda")  # the context is no part of the peak
+
+    def hold() -> None:
+        blocks = [torch.empty(n // 8, dtype=torch.uint8, device="cuda") for _ in range(8)]
+        torch.cuda.synchronize()
+        time.sleep(20 * PERIOD_S)
+        del blocks
+
+    def ours() -> Contender:
+        import assay
+
+        def run() -> Any:
+            with assay.VramSampler("cuda", period_s=PERIOD_S) as sampler:
+                hold()
+            return sampler
+
+        def read(sampler: Any) -> dict[str, float]:
+            used = sampler["peak_device_bytes"] - sampler["baseline_device_bytes"]
+            return {"sampled": used, "allocated": sampler["peak_allocated_bytes"]}
+
+        return Contender(run, read)
+
+    def allocator() -> Contender:
+        def run() -> int:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            hold()
+            return torch.cuda.max_memory_allocated()
+
+        return Contender(run, lambda peak: {"allocated": peak})
+
+    return Work(
+        ours=ours,
+        peers={"max_memory_allocated": allocator},
+        truth=lambda: {"sampled": n, "allocated": n},
+        floor=hold,
+    )
+
+
 # -- memory ----------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Diagrams of training: curves with their best epochs, and how far folds lie apart."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -157,7 +158,7 @@ def fold_spread(
         labels = []
         for place, own in enumerate(spreads):
             values = finite([own.values])
-            n, std = values.size, float(values.std(ddof=1)) if values.size > 1 else np.nan
+            n, std = values.size, statistics.stdev(values.tolist()) if values.size > 1 else np.nan
             number = f"{values.mean():.4g}" if n else "no value"
             labels.append(f"{told(own.label, 32)}\n{number}"
                           + (f" ± {std:.2g}" if n > 1 else "") + f" (n = {n})")  # fmt: skip
