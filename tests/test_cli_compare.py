@@ -65,6 +65,35 @@ def test_a_comparison_is_that_of_the_states(files, states, method):
     assert found["p_value"] < 0.01
 
 
+@pytest.mark.parametrize(
+    ("metric", "options"),
+    [
+        ("wer", ("--policy", "kaldi")),
+        ("mean_wer", ("--normalise", "basic")),
+        ("word_substitutions", ("--policy", "kaldi")),
+        ("cer", ("--unit", "grapheme")),
+        ("b_wer", ("--keywords", "other")),
+    ],
+)
+def test_rates_of_two_definitions_are_refused(metric, options, tmp_path):
+    paths = [tmp_path / name for name in ("a", "b")]
+    for name, word in (("listed", "door"), ("other", "owl")):
+        (tmp_path / name).write_text(word + "\n")
+    base = ("--hypothesis", "hypothesis_16k", "--keywords", tmp_path / "listed")
+    changed = [tmp_path / part if part == "other" else part for part in options]
+    for path, more in zip(paths, ((), changed), strict=True):
+        transcripts(CLIPS, *base, *more, "--per-item", path, "--interval", "none")
+    assert compared(paths[1], paths[1], "--metric", metric)
+    told = denied(*paths, "--metric", metric)
+    assert told.startswith(f"{metric} is not of one definition: {paths[0]} has")
+    assert told.endswith("score both alike")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    told = denied(tmp_path / "a", tmp_path / "a", "--metric", "wer")
+    assert told == f"{tmp_path / 'a'}: no such file; write it with assay score … --per-item"
+
+
 def test_many_metrics_have_adjusted_p_values(files):
     names = ("wer", "cer", "sentence_error_rate", "mean_wer")
     found = of_json(*files, *(part for name in names for part in ("--metric", name)))

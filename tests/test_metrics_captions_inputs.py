@@ -158,6 +158,9 @@ OPTIONS = [
     ({"smoothing": "method1"}, "smoothing must be one of exp, floor, add-k, none"),
     ({"smoothing_value": 1}, "smoothing_value goes with a method that has one, not 'exp'"),
     ({"smoothing": "floor", "smoothing_value": "1"}, "smoothing_value must be a number"),
+    ({"smoothing": "floor", "smoothing_value": -1}, "at least 0 and finite, got -1"),
+    ({"smoothing": "floor", "smoothing_value": math.nan}, "at least 0 and finite, got nan"),
+    ({"effective_order": "no"}, "effective_order must be True or False, got 'no'"),
     ({"max_order": 0}, "max_order must be a whole number of at least 1, got 0"),
     ({"variant": "coco", "effective_order": True}, "goes with variant 'sacrebleu', not 'coco'"),
     ({"variant": "nltk", "smoothing": "method6", "max_order": 2}, "a max_order of at least 3"),
@@ -173,7 +176,9 @@ def test_refusals_of_bleu(options: dict[str, Any], message: str) -> None:
 def test_other_refusals() -> None:
     with pytest.raises(InputError, match="char_order must be a whole number of at least 1"):
         count_chrf(["a"], ["a"], char_order=0)
-    with pytest.raises(InputError, match="beta must be at least 0, got -1"):
+    with pytest.raises(InputError, match="beta must be at least 0 and finite, got inf"):
+        count_chrf(["a"], ["a"], beta=math.inf)
+    with pytest.raises(InputError, match="beta must be at least 0 and finite, got -1"):
         count_chrf(["a"], ["a"], beta=-1)
     with pytest.raises(InputError, match="whitespace must be True or False, got 1"):
         count_chrf(["a"], ["a"], whitespace=1)
@@ -186,6 +191,9 @@ def test_other_refusals() -> None:
         count_cider(["a"], ["a"], df=lowered)
     with pytest.raises(InputError, match="cider and spice must have the same length, got 1 and 2"):
         spider([1.0], [1.0, 2.0])
+    with pytest.raises(InputError, match="spice must be finite or nan, got an infinity"):
+        spider([1.0], [-math.inf])
+    assert math.isnan(spider([1.0], [math.nan]))
     with pytest.raises(InputError, match="spice must be numbers"):
         spider([1.0], ["a"])
     state = count_bleu(["a"], ["a"])

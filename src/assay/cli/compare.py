@@ -21,9 +21,10 @@ def compare(
         list[str],
         typer.Option(
             metavar="NAME",
-            help="wer, cer, mer, wil, wip, sentence_error_rate; bleu, chrf, rouge_l, cider of "
-            "captions; map, mrr, recall@10 of rankings; accuracy, f1, roc_auc, average_precision, "
-            "brier of labels; or a column of numbers, whose mean is compared. May be given again.",
+            help="wer, cer, mer, wil, wip, sentence_error_rate; bleu, chrf, rouge_l, meteor, ter, "
+            "cider of captions; map, mrr, recall@10 of rankings; accuracy, f1, roc_auc, "
+            "average_precision, brier of labels; or a column of numbers, whose mean is compared. "
+            "May be given again.",
         ),
     ],
     method: Annotated[

@@ -125,6 +125,7 @@ def transcripts(
     """Word and character error rates of recognised text, as jiwer, kaldi or sclite counts them."""
     from assay.metrics.edit_counts import EMPTY, EditCounts
     from assay.metrics.keywords import KeywordCounts
+    from assay.metrics.transcript_definitions import transcript_definitions
     from assay.ops.edit import POLICIES
     from assay.ops.normalise import NAMED
     from assay.readers import read
@@ -189,6 +190,8 @@ def transcripts(
     }
     shown = {"source": str(source), "errors": errors, "resamples": resamples}
     task = Task("transcripts", paths, source, count, "pairs", headline, definition, shown, per_item)
+    made = per_item and transcript_definitions(UNITS[unit], normalise, empty, policy, listed)
+    task = task._replace(definitions=made or None)
     done = add_up(scale, task)
     if done is not None:
         show(done, shown, form)

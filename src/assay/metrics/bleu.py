@@ -11,6 +11,7 @@ Higher is better. One pass gives integer counts, of which every variant's score 
 Source: Papineni et al., ACL 2002; Chen and Cherry, WMT 2014, for the smoothing of nltk.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.checks import number, one_of, whole
+from assay.core.checks import flag, number, one_of, whole
 from assay.core.errors import InputError
 from assay.core.score import Score
 from assay.core.state import fixed
@@ -84,8 +85,12 @@ def count_bleu(
         if value is None:
             raise InputError(f"smoothing_value goes with a method that has one, not {smoothing!r}")
         value = number(smoothing_value, "smoothing_value")
+        if not 0 <= value < math.inf:
+            raise InputError(f"smoothing_value must be at least 0 and finite, got {value!r}")
     if effective_order is not None and variant != "sacrebleu":
         raise InputError(f"effective_order goes with variant 'sacrebleu', not {variant!r}")
+    if effective_order is not None:
+        effective_order = flag(effective_order, "effective_order")
     if smoothing == "method6" and order < 3:
         raise InputError(f"method6 needs a max_order of at least 3, got {order}")
     name = _TOKENIZER[variant] if tokenizer is None else tokenizer

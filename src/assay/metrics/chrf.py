@@ -3,6 +3,7 @@
 Range 0..100, higher is better. Source: Popović, WMT 2015 and 2017; sacrebleu 2.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,8 @@ def count_chrf(
     """
     orders = whole(char_order, "char_order"), whole(word_order, "word_order", 0)
     weight = number(beta, "beta")
-    if not weight >= 0:
-        raise InputError(f"beta must be at least 0, got {beta!r}")
+    if not 0 <= weight < math.inf:
+        raise InputError(f"beta must be at least 0 and finite, got {beta!r}")
     definition = {
         "char_order": orders[0],
         "word_order": orders[1],

@@ -155,6 +155,8 @@ def spider(cider: Any, spice: Any) -> float:
             raise InputError(
                 f"{what} must be numbers [n], got {column.dtype} of shape {column.shape}"
             )
+        if np.isinf(column).any():
+            raise InputError(f"{what} must be finite or nan, got an infinity")
     first, second = (column.astype(np.float64) for column in columns)
     if len(first) != len(second):
         raise InputError(

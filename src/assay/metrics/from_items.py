@@ -147,13 +147,13 @@ def state_of_items(
 
     ids int64 [n]; columns as item_columns() gives them. positive: the label that f1, precision and
     recall are of, as text. definition: of a caption metric, what the state had that the items are
-    of (`state.definition`). A metric whose columns are not there is an InputError that names those
-    that are.
+    of (`state.definition`); a signature, of transcripts, decides nothing here. A metric whose
+    columns are not there is an InputError that names those that are.
 
     >>> state_of_items("map", [1, 2], {"average_precision": [0.5, 1.0]})["map"]
     0.75
     """
-    if definition is not None and positive is None:
+    if definition is not None and "signature" not in definition and positive is None:
         return _captions(metric, ids, columns, definition)
     made, needed = _MADE.get(metric, (_mean, column_of(metric)))
     if made is _scores and any(name.startswith(_OF_CLASS) for name in columns):

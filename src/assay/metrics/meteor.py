@@ -14,8 +14,9 @@ Source: Banerjee and Lavie, ACL workshop 2005; Lavie and Agarwal, WMT 2007; nltk
 """
 
 import functools
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +92,9 @@ def count_meteor(
         name: WEIGHTS[name] if value is None else number(value, name)
         for name, value in given.items()
     }
+    for name, weight in weights.items():
+        if not math.isfinite(weight):
+            raise InputError(f"{name} must be finite, got {weight!r}")
     captions = Captions(reference, hypothesis, normalise, BLOCK, ptb)
     kept = item_ids(items, ids, captions.n)
     if variant == "1.5":
@@ -173,7 +177,10 @@ class _Vocabulary:
 
     def _synonyms(self, stem: str, provider: _synonyms.Provider) -> list[int]:
         if stem not in self.alike:
-            self.alike[stem] = frozenset(provider(stem))
+            found = provider(stem)
+            if isinstance(found, str) or not isinstance(found, Iterable):
+                raise InputError(f"synonyms must give words of {stem!r} as a list, got {found!r}")
+            self.alike[stem] = frozenset(found)
         return [self.number[word] for word in self.alike[stem] if word in self.number]
 
 

@@ -170,6 +170,8 @@ def _read(path: str) -> Any:
     try:
         table = pq.read_table(path, partitioning=None)
         facts = dict(pq.read_metadata(path).metadata or {})  # also what was said at the end
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; write it with assay score … --per-item") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as a Parquet file: {error}") from error
     version = (table.schema.metadata or {}).get(b"assay.items", b"").decode()
