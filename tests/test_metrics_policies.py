@@ -1,5 +1,7 @@
 """Whose alignments are counted, and what a character is: through count functions and states."""
 
+import importlib
+
 import kaldialign
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from assay import EditCounts, State, align, cer, count_chars, count_words, mer, wer
 from assay.core.errors import InputError, MergeError, MissingDependency
 from assay.ops import reference
+from assay.ops.graphemes import grapheme_rule
 from oracle import characters, words
 from strategies import text_pairs
 
@@ -149,6 +152,8 @@ def test_clusters_are_counted_like_tokens(corpus, policy: str) -> None:
 
 
 def test_signatures_name_unicode_and_units_do_not_add() -> None:
+    grapheme_rule.cache_clear()
+    importlib.import_module("importlib_metadata")  # it takes the place of importlib.metadata
     mine, plain = (count_chars(["a"], ["b"], unit=u) for u in ("grapheme", "char"))
     assert "|split:graphemes-unicode-1" in mine.signature
     assert mine.unit == "char"

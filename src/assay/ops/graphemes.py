@@ -57,6 +57,7 @@ def graphemes_at(text: Ragged, rows: Places, places: Places) -> Named:
 @functools.cache
 def grapheme_rule() -> str:
     """Which version of Unicode decides, for signatures: only the package's description tells."""
-    package: Any = metadata.metadata(require("regex").__name__)
-    said = re.search(r"supports Unicode (\d+\.\d+)", str(package.get_payload()))
-    return f"unicode-{said[1]}" if said else f"regex-{package['Version']}"
+    # As it is written: what is parsed differs once the backport importlib_metadata is imported.
+    package = metadata.distribution(require("regex").__name__)
+    said = re.search(r"supports Unicode (\d+\.\d+)", package.read_text("METADATA") or "")
+    return f"unicode-{said[1]}" if said else f"regex-{package.version}"
