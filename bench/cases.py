@@ -7,6 +7,7 @@ import captions
 import classification
 import gpu
 import loop
+import normalise
 import page
 import probe
 import processes
@@ -176,14 +177,14 @@ CASES = [
     Case(
         "normalise_ascii",
         "pack and normalise `basic`, ASCII",
-        text.normalise_ascii,
+        normalise.normalise_ascii,
         "join and encode the list, read the bytes once",
         (Goal("faster", 20, None, "Python regex"),),
     ),
     Case(
         "normalise_unicode",
         "pack and normalise `basic`, accents and typographic marks",
-        text.normalise_unicode,
+        normalise.normalise_unicode,
         "join and encode the list, read the bytes once",
         (Goal("faster", 20, None, "Python regex"),),
     ),

@@ -4,8 +4,6 @@ Data are made once a case; contenders import what they need when they are asked 
 process that measures a peer's memory loads only that peer.
 """
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -13,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-from corpus import corpus, document, written_text
+from corpus import corpus, document
 from gate import Contender, Work
 
 BLOCK = 1024
@@ -23,7 +21,7 @@ BLOCK = 1024
 
 
 @cache
-def _pairs(n: int) -> tuple[list[str], list[str]]:
+def pairs(n: int) -> tuple[list[str], list[str]]:
     return corpus(n).lists()
 
 
@@ -35,7 +33,7 @@ def _counts(output: Any) -> list[int]:
 def _words_truth(n: int) -> Mapping[str, Any]:
     import jiwer
 
-    output = jiwer.process_words(*_pairs(n))
+    output = jiwer.process_words(*pairs(n))
     chunks = [chunk for chunks in output.alignments for chunk in chunks]
     kinds = {"equal": 0, "substitute": 1, "delete": 2, "insert": 3}
     return {
@@ -53,7 +51,7 @@ def _words_truth(n: int) -> Mapping[str, Any]:
 def _chars_truth(n: int) -> Mapping[str, Any]:
     import jiwer
 
-    output = jiwer.process_characters(*_pairs(n))
+    output = jiwer.process_characters(*pairs(n))
     return {"rate": output.cer, "counts": _counts(output)}
 
 
@@ -113,7 +111,7 @@ def _of_lists(
     peer: str,
 ) -> Callable[[int], Work]:
     def build(n: int) -> Work:
-        ref, hyp = _pairs(n)
+        ref, hyp = pairs(n)
         return Work(
             ours=_ours(name, read, ref, hyp),
             peers={f"jiwer.{peer}": _jiwer(peer, ref, hyp)},
@@ -131,7 +129,7 @@ count_chars = _of_lists("count_chars", _rate_and_counts, _chars_truth, "cer")
 
 def count_words_kaldi(n: int) -> Work:
     """Ours and kaldialign's from strings, which kaldialign has split."""
-    ref, hyp = _pairs(n)
+    ref, hyp = pairs(n)
 
     def ours() -> Contender:
         import assay
@@ -172,7 +170,7 @@ align = _of_lists("align", _alignment, _words_truth, "process_words")
 def confusions(n: int) -> Work:
     """jiwer aligns, then collects; substitutions of several words have one key there, so both are
     held against a plain loop over jiwer's chunks."""
-    ref, hyp = _pairs(n)
+    ref, hyp = pairs(n)
 
     def ours() -> Contender:
         import assay
@@ -203,7 +201,7 @@ def confusions(n: int) -> Work:
 def _confused(n: int) -> Any:
     import jiwer
 
-    output = jiwer.process_words(*_pairs(n))
+    output = jiwer.process_words(*pairs(n))
     found: Counter[tuple[str | None, str | None]] = Counter()
     for refs, hyps, chunks in zip(
         output.references, output.hypotheses, output.alignments, strict=True
@@ -219,14 +217,14 @@ def count_words_arrow(n: int) -> Work:
     ref, hyp = corpus(n).columns()
     return Work(
         ours=_ours("count_words", _rate_and_counts, ref, hyp),
-        peers={"jiwer.wer": _jiwer("wer", *_pairs(n))},
+        peers={"jiwer.wer": _jiwer("wer", *pairs(n))},
         truth=lambda: _words_truth(n),
         floor=lambda: read_bytes(*ref.buffers()[1:], *hyp.buffers()[1:]),
     )
 
 
 def jiwer_import(n: int) -> Work:
-    ref, hyp = _pairs(n)
+    ref, hyp = pairs(n)
 
     def ours() -> Contender:
         from assay.compat import jiwer
@@ -243,15 +241,15 @@ def jiwer_import(n: int) -> Work:
 
 def char_distance(n: int) -> Work:
     """What assay.cer computes, before its sum: one distance a pair."""
-    ref, hyp = _pairs(n)
+    ref, hyp = pairs(n)
 
     def ours() -> Contender:
         from assay.metrics._pairs import open_pairs
         from assay.ops.edit import DISTANCE, compare_blocks
 
         def run() -> Any:
-            pairs = open_pairs(ref, hyp, "char", "none", None, None)
-            return compare_blocks(pairs.blocks(), DISTANCE).distance
+            opened = open_pairs(ref, hyp, "char", "none", None, None)
+            return compare_blocks(opened.blocks(), DISTANCE).distance
 
         return Contender(run, _distances)
 
@@ -331,71 +329,3 @@ def _long_pair(
 
 long_counts = _long_pair("count_words", _rate_and_counts, "opcodes")
 long_rate = _long_pair("wer", _rate, "distance")
-
-
-# -- normalisers -----------------------------------------------------------------------------------
-
-_LONE_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
-_PUNCTUATION = re.compile(r"[^\w\s']|_")
-_WHITE_SPACE = re.compile(r"\s+")
-
-
-def regex_basic(text: str) -> str:
-    """The normaliser `basic` as it is usually written; without combining marks, the same."""
-    text = unicodedata.normalize("NFKC", text).lower().replace("\u2019", "'")
-    text = _PUNCTUATION.sub(" ", _LONE_APOSTROPHE.sub(" ", text))
-    return _WHITE_SPACE.sub(" ", text).strip()
-
-
-def _normalise(*, accents: bool) -> Callable[[int], Work]:
-    def build(n: int) -> Work:
-        texts = written_text(_pairs(n)[0], accents=accents)
-
-        def ours() -> Contender:
-            from assay.ops.normalise import basic
-            from assay.ops.tokens import pack
-
-            return Contender(lambda: basic(pack(texts)), _bytes)
-
-        def regex() -> Contender:
-            return Contender(lambda: [*map(regex_basic, texts)], _bytes)
-
-        def slow_twin() -> Mapping[str, Any]:
-            return _bytes([_by_category(text) for text in texts])
-
-        return Work(
-            ours=ours,
-            peers={"Python regex": regex},
-            truth=slow_twin,
-            floor=lambda: read_lists(texts),
-        )
-
-    return build
-
-
-normalise_ascii = _normalise(accents=False)
-normalise_unicode = _normalise(accents=True)
-
-
-def _bytes(found: Any) -> Mapping[str, Any]:
-    """Normalised text, packed or a list of str, as bytes and offsets."""
-    if isinstance(found, list):
-        rows = [text.encode() for text in found]
-        values = np.frombuffer(b"".join(rows), np.uint8)
-        return {"text": values, "offsets": np.cumsum([0, *map(len, rows)])}
-    return {"text": found.values[: found.offsets[-1]], "offsets": found.offsets}
-
-
-def _by_category(text: str) -> str:
-    """The rule of `basic`, one character at a time."""
-    text = unicodedata.normalize("NFKC", text).lower()
-
-    def stays(at: int) -> bool:
-        inside = 0 <= at < len(text)
-        return inside and unicodedata.category(text[at])[0] not in "PS" and not text[at].isspace()
-
-    out = [
-        c if stays(at) else "'" if c in "'\u2019" and stays(at - 1) and stays(at + 1) else " "
-        for at, c in enumerate(text)
-    ]
-    return " ".join("".join(out).split())

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import caption_oracle
 from assay import count_bleu
 from assay.compat import evaluate
 from assay.core.errors import InputError
-
-caption_oracle = pytest.importorskip("caption_oracle")
 
 KEYS = ["bleu", "precisions", "brevity_penalty", "length_ratio", "translation_length",
         "reference_length"]  # fmt: skip
