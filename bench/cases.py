@@ -13,6 +13,7 @@ import probe
 import processes
 import report
 import retrieval
+import scale
 import text
 import tracking
 from gate import Work
@@ -490,6 +491,40 @@ CASES = [
         size=5_000_000,
         quick=200_000,
         rule=StopRule(min_rounds=3, max_rounds=5, budget_s=60.0),
+        quick_rule=StopRule(min_rounds=1, max_rounds=1),
+        size_matters=True,
+    ),
+    Case(
+        "scale_threads",
+        "words and characters of a Parquet file, in bags for intervals, all cores",
+        scale.threads,
+        "both columns decoded by all cores",
+        (Goal("faster", 1.7, None, "one thread"),),
+        size=10_000_000,
+        quick=200_000,
+        rule=SLOW,
+        size_matters=True,
+    ),
+    Case(
+        "scale_grown",
+        "the same: is the time ten times that of a tenth?",
+        scale.grown,
+        "a tenth of them, ten times",
+        (Goal("over_floor", 1.1),),
+        size=10_000_000,
+        quick=200_000,
+        rule=SLOW,
+        size_matters=True,
+    ),
+    Case(
+        "scale_resumed",
+        "`assay score transcripts --work-dir` where one shard of ten is missing",
+        scale.resumed,
+        "`assay --version`",
+        (Goal("faster", 1 / 0.15, None, "undisturbed"), Goal("memory", 1024)),
+        size=100_000_000,
+        quick=400_000,
+        rule=RARE,
         quick_rule=StopRule(min_rounds=1, max_rounds=1),
         size_matters=True,
     ),

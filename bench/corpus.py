@@ -7,6 +7,7 @@ pairs that are equal would be compared faster.
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -161,7 +162,7 @@ def parquet(n: int, folder: Path, rows_per_part: int = 100_000) -> Path:
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
+    unfinished = path.with_suffix(f".{os.getpid()}")
     schema = pa.schema([("id", pa.int64()), ("text", pa.string()), ("pred", pa.string())])
     with pq.ParquetWriter(unfinished, schema) as writer:
         for start in range(0, n, rows_per_part):

@@ -73,7 +73,7 @@ def test_intervals_of_weighted_rows(monkeypatch, rows):
     named = labels("d.csv", "--target", "name", "--prediction", "heard", "--positive", "spam",
                    "--weights", "w", "--json")  # fmt: skip
     assert ends_of(named, "macro_f1") == ends_of(done, "macro_f1")
-    monkeypatch.setattr("assay.cli.label_rows.KEPT", 100)
+    monkeypatch.setattr("assay.run.totals.LISTED", 100)
     done = labels("d.csv", *BOTH, "--weights", "w", "--json")
     assert ends_of(done, "macro_f1") == (None, None)
     assert json.loads(done.out)["notes"] == [
@@ -91,7 +91,7 @@ def test_intervals_of_several_classes(monkeypatch):
     own = interval(count_scores(codes, scores, items=True), "roc_auc")
     assert ends_of(done, "roc_auc") == (own.low, own.high)
     assert ends_of(done, "roc_auc_ovo") == (None, None)
-    monkeypatch.setattr("assay.cli.label_rows.KEPT", 100)
+    monkeypatch.setattr("assay.run.totals.LISTED", 100)
     done = labels("c.csv", "--target", "y", *CLASSES)
     assert "so many scores of several classes have no intervals" in done.out
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from matplotlib import image
 from sklearn import metrics as sk
 
-from assay.cli.label_counts import Counts, Sum
 from labels_cli_kit import N, frame, labels, of_classes
 
 BOTH = ("--target", "y", "--prediction", "yhat", "--score", "p")
@@ -132,26 +130,6 @@ def test_batches_change_nothing(monkeypatch, rows):
     assert labels("d.csv", *BOTH, "--json", ASSAY_THREADS="3").out == whole[1]
     labels("d.csv", *BOTH, "--per-item", "cut.parquet")
     assert pq.read_table("cut.parquet").equals(pq.read_table("whole.parquet"))
-
-
-def test_a_sum_copies_little():
-    class Rows:
-        """A state that knows how many batches it holds, and tells when it is copied."""
-
-        copied = 0
-
-        def __init__(self, size):
-            self.size = size
-
-        def __add__(self, other):
-            Rows.copied += self.size + other.size
-            return Rows(self.size + other.size)
-
-    total = Sum()
-    for _ in range(1000):
-        total.add(Counts(Counter(), None, Rows(1)))
-    assert total.total().sweep.size == 1000
-    assert Rows.copied < 1000 * 12  # one after the other it would be half a million
 
 
 # -- labels ----------------------------------------------------------------------------------------

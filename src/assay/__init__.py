@@ -104,6 +104,8 @@ _HOME = {
     "Meter": "assay.run.meter",
     "Meters": "assay.run.meter",
     "RetrievalMeter": "assay.run.retrieval_meter",
+    "add_states": "assay.run.state_rows",
+    "state_rows": "assay.run.state_rows",
     "Timer": "assay.metrics.timer",
     "Timings": "assay.metrics.timings",
     "read": "assay.readers",

@@ -108,6 +108,8 @@ from assay.run.journal import Run as Run
 from assay.run.meter import Meter as Meter
 from assay.run.meter import Meters as Meters
 from assay.run.retrieval_meter import RetrievalMeter as RetrievalMeter
+from assay.run.state_rows import add_states as add_states
+from assay.run.state_rows import state_rows as state_rows
 
 __version__: str
 
@@ -155,6 +157,7 @@ __all__ = [
     "Timings",
     "VramSampler",
     "accuracy",
+    "add_states",
     "align",
     "average_precision",
     "best_threshold",
@@ -204,6 +207,7 @@ __all__ = [
     "rouge_l",
     "same_label",
     "spider",
+    "state_rows",
     "target_scores",
     "ter",
     "threshold_over_folds",

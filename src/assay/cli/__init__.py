@@ -61,6 +61,8 @@ _UsageError: Any = typer.BadParameter.__base__  # click's, which typer carries u
 
 def main() -> None:
     """Entry point of the `assay` command."""
+    # pyarrow's own allocator keeps what was freed: memory would grow with the corpus.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from assay.run.shards import THREADS
 
     with suppress(AttributeError):  # a stream that a host program has put there

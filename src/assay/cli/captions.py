@@ -1,15 +1,14 @@
 """`assay score captions`."""
 
 import importlib
-import operator
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, drawn, resamples_of
-from assay.cli.progress import progress
+from assay.cli.corpus import BAGS, Scale, Task, add_up, scaled, tagged
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, drawn, resamples_of
 from assay.cli.shared import (
     Csv,
     Json,
@@ -22,7 +21,10 @@ from assay.cli.shared import (
 )
 from assay.core.errors import DataError, InputError
 
-__all__ = ["captions", "count_captions"]
+if TYPE_CHECKING:
+    from assay.run.jobs import Answer, Done
+
+__all__ = ["captions", "count_captions", "show"]
 
 OFFERED = ("bleu", "chrf", "rouge_l", "meteor", "ter", "cider")
 VARIED = ("bleu", "meteor")
@@ -30,6 +32,7 @@ CUT = ("bleu", "rouge_l", "meteor", "cider")  # by a tokenizer: BLEU by any, the
 OF_ALL = ("none", "ptb")
 
 
+@scaled
 def captions(
     paths: Annotated[
         list[str],
@@ -97,6 +100,8 @@ def captions(
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
+    *,
+    scale: Scale,
 ) -> None:
     """BLEU, chrF, ROUGE-L, METEOR, TER and CIDEr-D of texts with one or more references each."""
     from assay.ops.cutting import TOKENIZERS
@@ -118,7 +123,18 @@ def captions(
     if per_item:
         check_output("--per-item", per_item, paths)
         check_own_columns(extra, {"row", *(name for zero in zeros for name in zero.item_columns())})
-    asked = _with_frequencies(asked, source)
+    definition = {
+        "--references": references,
+        "--hypothesis": hypothesis,
+        "--metrics": metrics,
+        "--tokenizer": tokenizer,
+        "--normalise": normalise,
+        "--by": by,
+        "--key": key,
+        "--format": format,
+        "--interval": resamples > 0,
+    }
+    asked = _with_frequencies(scale, asked, paths, source, definition)
     count = partial(
         count_captions,
         asked=asked,
@@ -127,9 +143,15 @@ def captions(
         items=per_item is not None,
         bagged=resamples > 0,
     )
-    states, bags = _add_up(source, count, per_item, [one.zero() for one in asked])
-    found = drawn([(of, {}) for of in bags], resamples, "items") if resamples else NONE
-    _print(states, form, found)
+    shown = {"source": str(source), "resamples": resamples}
+    definitions = {zero.name: zero.definition for zero in [one.zero() for one in asked]}
+    task = Task(
+        "captions", paths, source, count, "items", lambda total: {}, definition, shown,
+        per_item, definitions,
+    )  # fmt: skip
+    done = add_up(scale, task, partial(_with_rows, source=str(source)))
+    if done is not None:
+        show(done, shown, form)
 
 
 # -- what is counted -------------------------------------------------------------------------------
@@ -191,15 +213,19 @@ def _frequencies(references: Any, options: Mapping[str, Any]) -> Any:
     )
 
 
-def count_references(rows: Any, options: Mapping[str, Any]) -> Any:
+def count_references(rows: Any, options: Mapping[str, Any]) -> "Answer":
     """The document frequencies of a batch, for CIDEr-D."""
-    return _frequencies(rows.column(0), options)
+    from assay.run.jobs import Answer
+    from assay.run.totals import Total
+
+    return Answer(Total(rows.num_rows, {"references": _frequencies(rows.column(0), options)}))
 
 
-def _with_frequencies(asked: list[Asked], source: Any) -> list[Asked]:
-    """The same with the document frequencies of all references, where they are needed."""
-    from assay.run.shards import scan
-
+def _with_frequencies(
+    scale: Scale, asked: list[Asked], paths: Sequence[str], source: Any, definition: Any
+) -> list[Asked]:
+    """The same with the document frequencies of all references, where they are needed; also for a
+    single shard."""
     against = next((one for one in asked if "df" in one.options), None)
     if against is None:
         return asked
@@ -208,27 +234,16 @@ def _with_frequencies(asked: list[Asked], source: Any) -> list[Asked]:
             f"{source}: cider reads references twice, a pipe cannot be; write it to a file, or "
             "leave cider out of --metrics"
         )
-    total: Any = None
-    count = partial(count_references, options=against.options)
-    with progress(source, "items whose n-grams are counted") as advance:
-        for counted in scan(source, count):
-            total = counted.result if total is None else total + counted.result
-            advance(counted, counted.result.documents)
-    if total is None:
-        raise DataError(f"{source}: no rows; was it written?")
+    task = Task(
+        "references", paths, source, partial(count_references, options=against.options),
+        "items whose n-grams are counted", lambda total: {}, definition, {},
+    )  # fmt: skip
+    done = add_up(scale.before("references"), task, partial(_with_rows, source=str(source)))
+    total = None if done is None else done.total.states["references"]
     return [
         one if one is not against else one._replace(options={**one.options, "df": total})
         for one in asked
     ]
-
-
-class Counts(NamedTuple):
-    """Of a batch: the arguments of ItemFile.write or None; a State for each metric; where intervals
-    are wanted, its items in bags."""
-
-    written: tuple[Any, ...] | None
-    states: list[Any]
-    bags: list[Any]
 
 
 def count_captions(
@@ -238,7 +253,7 @@ def count_captions(
     groups: int,
     items: bool = False,
     bagged: bool = False,
-) -> Counts:
+) -> "Answer":
     """Count a batch of references, hypothesis and further columns, the first `groups` of which
     group the counts.
 
@@ -248,6 +263,8 @@ def count_captions(
     import numpy as np
 
     from assay.metrics.bootstrap import fill_bags
+    from assay.run.jobs import Answer
+    from assay.run.totals import Total
 
     for name, column in zip(extra, rows.columns[2:], strict=True):
         if column.type.num_fields:
@@ -262,39 +279,29 @@ def count_captions(
         for state in states:
             columns |= state.item_columns()
         written = columns, np.arange(rows.num_rows), rows.num_rows
-    return Counts(written, [state.totals() for state in states], bags)
+    named = {state.name: state.totals() for state in states}
+    named |= {f"{BAGS}{state.name}": of for state, of in zip(states, bags, strict=False)}
+    return Answer(Total(rows.num_rows, named), written)
 
 
-def _add_up(
-    source: Any, count: Any, per_item: str | None, zeros: Sequence[Any]
-) -> tuple[list[Any], list[Any]]:
-    """The States and the bags of all rows; the values of every item go to a file as they come."""
-    from assay.run.items import ItemFile
-    from assay.run.shards import scan
-
-    totals: list[Any] = []
-    bags: list[Any] = []
-    with ItemFile.maybe(per_item) as items, progress(source, "items") as advance:
-        if items is not None:
-            items.definitions = {zero.name: zero.definition for zero in zeros}
-        for counted in scan(source, count):
-            written, states, more = counted.result
-            if items is not None:
-                items.write(*written)
-            before = totals[0].items if totals else 0
-            more = [of.shifted(before) for of in more]
-            totals = list(map(operator.add, totals, states)) if totals else states
-            bags = list(map(operator.add, bags, more)) if bags else more
-            advance(counted, states[0].items)
-        if not totals or not totals[0].items:
-            raise DataError(f"{source}: no rows; was it written?")
-    return totals, bags
+def _with_rows(done: "Done", source: str) -> "Done":
+    """The same, which must have some."""
+    if not done.total.items:
+        raise DataError(f"{source}: no rows; was it written?")
+    return done
 
 
-def _print(states: Sequence[Any], form: str, found: Intervals) -> None:
+def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
     from assay.report import render
 
+    _with_rows(done, shown["source"])
+    counted: Mapping[str, Any] = done.total.states
+    states = [own for name, own in counted.items() if not name.startswith(BAGS)]
+    bags = [own for name, own in counted.items() if name.startswith(BAGS)]
+    found = drawn([(of, {}) for of in bags], shown["resamples"], "items") if bags else NONE
     scores = [score for state in states for score in state.scores()]
+    scores, found, lost = tagged(scores, found, done, missing)
     if any(score.tags for score in scores):
         heads = {state.name: state.name for state in states}
         tables = [
@@ -303,4 +310,4 @@ def _print(states: Sequence[Any], form: str, found: Intervals) -> None:
         ]
     else:
         tables = [render.score_list(scores, note=found.note, intervals=found.ends)]
-    print_scores(form, scores, tables, found.ends, **found.as_json())
+    print_scores(form, scores, tables, found.ends, **lost, **found.as_json())

@@ -94,6 +94,11 @@ def read_rows(path: str, key: str | None = None) -> Any:
     name = key or ("id" if "query" in table.column_names else "row")  # of rankings, or of texts
     if name not in table.column_names:
         raise DataError(f"{path}: no column {name!r}; there are {', '.join(table.column_names)}")
+    if name == "row" and b"assay.left_out" in (table.schema.metadata or {}):
+        raise DataError(
+            f"{path}: rows of the input were left out (--on-error skip), so numbers of rows do not "
+            "match those of another file; match by another --key, or mend the input and score again"
+        )
     values = table.column(name)
     if values.null_count:
         raise DataError(f"{path}: the column {name!r} has missing values; items need an id each")

@@ -7,25 +7,42 @@ same function.
 
 import functools
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
-from assay.cli.shared import check_named, printing
+from assay.cli.shared import check_named, check_output, printing
 from assay.core.errors import InputError
 
-__all__ = ["Scale", "Task", "add_up", "know_states", "scaled", "tagged"]
+__all__ = ["BAGS", "Scale", "Task", "add_up", "know_states", "scaled", "tagged", "tell_left_out"]
+
+T = TypeVar("T")
 
 PANEL = "Large corpora"
 
-# where the states of state files live, to be imported before one is read
-STATES = ("assay.metrics.bootstrap", "assay.metrics.edit_counts", "assay.metrics.keywords")
+# modules of the states in state files
+STATES = (
+    "assay.metrics.bleu",
+    "assay.metrics.bootstrap",
+    "assay.metrics.chrf",
+    "assay.metrics.cider",
+    "assay.metrics.classification",
+    "assay.metrics.edit_counts",
+    "assay.metrics.keywords",
+    "assay.metrics.meteor",
+    "assay.metrics.meteor15",
+    "assay.metrics.rouge",
+    "assay.metrics.ter",
+)
+
+BAGS = "bags of "  # how the names of bags begin among those of states
 
 ENGINES = {"local": "assay.run.jobs:local"}
 
@@ -84,6 +101,11 @@ class Scale:
         ),
     ] = False
 
+    def before(self, name: str) -> "Scale":
+        """For what must be counted of the whole corpus first: kept in a folder of the other."""
+        folder = None if self.work_dir is None else os.path.join(self.work_dir, name)
+        return replace(self, work_dir=folder, shard=None, state_out=None)
+
 
 def scaled(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of Scale for its argument `scale`."""
@@ -126,20 +148,23 @@ class Task(NamedTuple):
     definitions: Mapping[str, Any] | None = None
 
 
-def add_up(scale: Scale, task: Task) -> Any:
-    """The Done of the whole corpus; None where a state file was written instead."""
+def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
+    """What `finish` makes of the Done of the whole corpus; None where a state file was written
+    instead. Where it raises, no --per-item file is left."""
     from assay.readers.fingerprint import fingerprints
     from assay.run.jobs import Job, cut
     from assay.run.state_file import Origin
 
     number, of = _checked(scale)
+    if scale.state_out is not None:
+        check_output("--state-out", scale.state_out, task.paths)
     skip = scale.on_error == "skip"
     source = task.source
     if skip and hasattr(source, "deferring"):
         source = source.deferring()
     keeps = scale.work_dir is not None or scale.state_out is not None
     inputs = fingerprints(task.paths) if keeps else ()
-    definition = {**task.definition, "on_error": scale.on_error}
+    definition = {**task.definition, "--on-error": scale.on_error}
     origin = Origin(task.command, definition, task.shown, inputs)
     job = Job(source, task.count, skip, task.per_item, scale.work_dir is not None, task.definitions)
     parts = source.parts()
@@ -148,17 +173,28 @@ def add_up(scale: Scale, task: Task) -> Any:
     shards = cut(parts, of)
     if number:
         shards = shards[number - 1 : number]
-    done = (
-        _kept(scale, task, origin, job, shards)
-        if scale.work_dir
-        else (_added(_counted(scale, task, job, shards, ())))
-    )
-    for one in done.left_out:
-        print(f"left out: {_told(one, task.things)}", file=sys.stderr)
-    if scale.state_out is None:
-        return done
-    _write(scale.state_out, done, origin, task.things)
-    return None
+    last: Callable[[Any], T | None] = finish if scale.state_out is None else lambda done: None
+    if scale.work_dir is not None:
+        done = _kept(scale, task, origin, job, shards)
+        result = last(done)
+    else:
+        done, result = _at_once(_counted(scale, task, job, shards, ()), len(shards), last)
+    tell_left_out(done, task.things)
+    if scale.state_out is not None:
+        _write(scale.state_out, done, origin, task.things)
+    return result
+
+
+def _at_once(dones: Iterator[Any], shards: int, finish: Callable[[Any], T]) -> tuple[Any, T]:
+    """The Done of all shards, in whichever order they come, and what is made of it before an engine
+    leaves a per-item file behind."""
+    found: list[Any] = []
+    for done in dones:
+        found.append(done)
+        if sum(one.shard.width for one in found) == shards:
+            whole = functools.reduce(lambda a, b: a + b, sorted(found, key=lambda one: one.shard))
+            result = finish(whole)
+    return whole, result
 
 
 def _checked(scale: Scale) -> tuple[int, int]:
@@ -202,12 +238,6 @@ def _counted(
         for done in engine(job, todo, watch):
             watch.shard()
             yield done
-
-
-def _added(dones: Iterator[Any]) -> Any:
-    """All of them, in order; those that come before their turn wait."""
-    whole, *others = sorted(dones, key=lambda done: done.shard)
-    return functools.reduce(lambda a, b: a + b, others, whole)
 
 
 def _kept(scale: Scale, task: Task, origin: Any, job: Any, shards: Sequence[Any]) -> Any:
@@ -271,6 +301,12 @@ def _write(path: str, done: Any, origin: Any, things: str) -> None:
     write_state_file(path, done, origin)
     with printing():
         print(f"{path}: shard {done.shard}, {done.total.items:,} {things}")
+
+
+def tell_left_out(done: Any, things: str = "items") -> None:
+    """List on standard error what could not be read or counted."""
+    for one in done.left_out:
+        print(f"left out: {_told(one, things)}", file=sys.stderr)
 
 
 def _told(one: Any, things: str) -> str:

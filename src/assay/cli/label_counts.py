@@ -1,4 +1,4 @@
-"""Rows of labels and scores: a batch counted, batches added, labels called by their names.
+"""Rows of labels and scores: a batch counted, labels called by their names.
 
 Labels are counted as text. Whether they are numbers shows only when all rows are read, so
 `finished` names them, and says what is wrong with all rows together.
@@ -8,12 +8,16 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.cli.label_rows import renumbered
 from assay.core.errors import DataError, InputError, MergeError
 
-__all__ = ["Asked", "Counts", "Sum", "count_rows", "finished", "merge_error"]
+if TYPE_CHECKING:
+    from assay.run.jobs import Answer
+    from assay.run.totals import Total
+
+__all__ = ["Asked", "Counts", "count_rows", "counts_of", "finished", "merge_error"]
 
 LABELS = 5000  # more are no labels: tables of them are square
 TRUTHS = (("False", "True"), ("false", "true"))  # how text says 0 and 1
@@ -62,44 +66,29 @@ class Counts:
     confusion: Any
     sweep: Any
 
-    def plus(self, other: "Counts") -> "Counts":
-        both = (self.confusion, other.confusion), (self.sweep, other.sweep)
-        return Counts(self.seen + other.seen, *(a if a is None else a + b for a, b in both))
 
-
-class Sum:
-    """Counts added as they come: always two of about one size, or the scores read so far would be
-    copied for every batch."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[int, Counts]] = []
-
-    def add(self, counts: Counts) -> None:
-        size = 1
-        while self.parts and self.parts[-1][0] <= size:
-            before, whole = self.parts.pop()
-            size, counts = size + before, whole.plus(counts)
-        self.parts.append((size, counts))
-
-    def total(self) -> Counts | None:
-        """All of them; None where there were none."""
-        while len(self.parts) > 1:
-            size, counts = self.parts.pop()
-            before, whole = self.parts.pop()
-            self.parts.append((size + before, whole.plus(counts)))
-        return self.parts[0][1] if self.parts else None
+def counts_of(total: "Total") -> Counts | None:
+    """What a total of the answers of count_rows holds; None where there were no rows."""
+    states: Mapping[str, Any] = total.states
+    if not states:
+        return None
+    seen = Counter({label: rows for (label, _), rows in states["seen"].cells.items()})
+    return Counts(seen, states.get("confusion"), states.get("sweep"))
 
 
 # -- a batch ---------------------------------------------------------------------------------------
 
 
-def count_rows(rows: Any, asked: Asked) -> tuple[Any, Counts]:
-    """What to write about the single rows of a batch (the arguments of ItemFile.write, or None),
-    and its Counts. The columns of the batch are those of asked.columns."""
+def count_rows(rows: Any, asked: Asked) -> "Answer":
+    """Count a batch whose columns are those of asked.columns. The states are named `seen` (the
+    target by itself), `confusion` and `sweep`."""
     import numpy as np
 
     from assay.metrics.classification import count_labels, count_scores
+    from assay.metrics.confusion import Confusion
     from assay.readers.values import numbers_of
+    from assay.run.jobs import Answer
+    from assay.run.totals import Total
 
     columns = iter(rows.columns)
     raw: dict[str, Any] = {"target": next(columns)}
@@ -140,12 +129,15 @@ def count_rows(rows: Any, asked: Asked) -> tuple[Any, Counts]:
         found = found if hits is None else _with_hits(found, hits)
         confusion = _renamed(found, dict(enumerate(both)))
         names = both
-    seen = Counter(
-        dict(zip(names, np.bincount(target, minlength=len(names)).tolist(), strict=True))
-    )
-    counts = Counts(+seen, confusion, sweep)
+    seen = zip(names, np.bincount(target, minlength=len(names)).tolist(), strict=True)
+    states: dict[str, Any] = {
+        "seen": Confusion(cells={(label, label): n for label, n in seen if n})
+    }
+    states |= {"confusion": confusion} if confusion is not None else {}
+    states |= {"sweep": sweep} if sweep is not None else {}
+    total = Total(rows.num_rows, states)
     if not asked.items:
-        return None, counts
+        return Answer(total)
     values = {name: _decoded(column) for name, column in (by | raw).items()}
     if prediction is not None:
         values["correct"] = target == prediction
@@ -156,7 +148,7 @@ def count_rows(rows: Any, asked: Asked) -> tuple[Any, Counts]:
         values |= {f"score_{label}": own for label, own in zip(names, scores, strict=False)}
     if weights is not None:
         values["weight"] = weights
-    return (values, np.arange(rows.num_rows), rows.num_rows), counts
+    return Answer(total, (values, np.arange(rows.num_rows), rows.num_rows))
 
 
 def _with_hits(confusion: Any, hits: Any) -> Any:
@@ -243,7 +235,7 @@ def _renamed(confusion: Any, name: Mapping[Any, Any]) -> Any:
 # -- all rows --------------------------------------------------------------------------------------
 
 
-def finished(counts: Counts | None, asked: Asked, source: Any) -> Counts:
+def finished(counts: Counts | None, asked: Asked, source: str) -> Counts:
     """The counts of all rows under the names of their labels: numbers if all of them are."""
     from assay.readers.values import named
 

@@ -2,17 +2,16 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, of_labels, resamples_of
-from assay.cli.label_counts import Asked, Counts, Sum, count_rows, finished, merge_error
-from assay.cli.label_rows import numbered
+from assay.cli.corpus import Scale, Task, add_up, scaled, tagged
+from assay.cli.intervals import DEFAULT, NONE, IntervalOption, of_labels, resamples_of
+from assay.cli.label_counts import Asked, Counts, count_rows, counts_of, finished, merge_error
 from assay.cli.label_scores import Tuning, notes, scores_of, tables_of
-from assay.cli.progress import progress
 from assay.cli.shared import (
     Csv,
     Json,
@@ -25,13 +24,18 @@ from assay.cli.shared import (
 )
 from assay.core.errors import InputError, MergeError
 
-__all__ = ["labels"]
+if TYPE_CHECKING:
+    from assay.run.jobs import Done
+    from assay.run.totals import Total
+
+__all__ = ["labels", "show"]
 
 COLUMNS, SCORES, OUTPUT = "Columns", "Scores", "Output"
 
 TAGS = ("class", "threshold")  # that scores have of their own
 
 
+@scaled
 def labels(
     paths: Annotated[
         list[str],
@@ -156,6 +160,8 @@ def labels(
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
+    *,
+    scale: Scale,
 ) -> None:
     """Accuracy, F1, ROC-AUC, the best threshold, calibration and the rest of a classifier, from
     its predictions (--prediction), its scores (--score), or both."""
@@ -177,12 +183,32 @@ def labels(
         from assay.cli.label_plots import check_folder
 
         check_folder(plots)
-    counts, scores = _score(source, asked, tuning, per_item, plots)
-    found = NONE
-    if resamples:
-        with status("drawing rows again"):
-            found = of_labels(counts, asked, resamples)
-    _print(counts, scores, asked, tuning, form, found)
+        if scale.state_out is not None:
+            raise InputError("--plots goes with the count of all rows, not with --state-out")
+    shown = {
+        "source": str(source), "asked": list(asked), "metric": metric, "grid": threshold_grid,
+        "resamples": resamples,
+    }  # fmt: skip
+    finish = partial(_made, asked=asked, tuning=tuning, source=str(source), plots=plots)
+    task = Task(
+        "labels", paths, source, partial(count_rows, asked=asked), "rows", headline,
+        _definition(asked, format), shown, per_item,
+    )  # fmt: skip
+    try:
+        made = add_up(scale, task, finish)
+    except MergeError as error:
+        raise merge_error(error, asked, str(source)) from None
+    if made is not None:
+        _print(made, asked, tuning, resamples, form)
+
+
+def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
+    given = [tuple(one) if isinstance(one, list) else one for one in shown["asked"]]
+    asked = Asked._make(given)
+    tuning = _tuning(asked, {"--metric": shown["metric"], "--threshold-grid": shown["grid"]})
+    made = _made(done, asked, tuning, shown["source"], missing=missing)
+    _print(made, asked, tuning, shown["resamples"], form)
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -302,50 +328,62 @@ def _own_columns(asked: Asked) -> set[str]:
 # -- scoring ---------------------------------------------------------------------------------------
 
 
-def _score(
-    source: Any, asked: Asked, tuning: Tuning, per_item: str | None, plots: str | None
-) -> tuple[Counts, list[Any]]:
-    """Counts of all rows, and their scores; what is to be written is there if all went well."""
-    from assay.run.items import ItemFile
+def headline(total: "Total") -> dict[str, tuple[int, int]]:
+    """What the corpus value so far is a quotient of."""
+    confusion: Any = total.states.get("confusion")
+    if confusion is None or confusion.weighted:
+        return {}
+    hits = sum(n for (target, prediction), n in confusion.cells.items() if target == prediction)
+    return {"accuracy": (hits, total.items)}
 
-    with ItemFile.maybe(per_item) as items:
-        counts = finished(_add_up(source, asked, items), asked, source)
-        scores = scores_of(counts, asked, tuning)
-        if plots is None:
-            return counts, scores
 
+def _definition(asked: Asked, format: str | None) -> dict[str, Any]:
+    """All that decides what is counted."""
+    return {
+        "--target": asked.target,
+        "--prediction": asked.prediction,
+        "--score": list(asked.scores),
+        "--labels": asked.labels and list(asked.labels),
+        "--positive": asked.positive,
+        "--weights": asked.weights,
+        "--by": list(asked.by),
+        "--k": list(asked.k),
+        "--format": format,
+        "--interval": asked.intervals,
+    }
+
+
+class Made(NamedTuple):
+    """What is told of all rows: scores, and the Done they are of."""
+
+    counts: Counts
+    scores: list[Any]
+    done: "Done"
+    missing: int
+
+
+def _made(
+    done: "Done", asked: Asked, tuning: Tuning, source: str, plots: str | None = None,
+    missing: int = 0,
+) -> Made:  # fmt: skip
+    """The scores of all rows; the plots of them are there if all went well."""
+    counts = finished(counts_of(done.total), asked, source)
+    scores = scores_of(counts, asked, tuning)
+    if plots is not None:
         from assay.cli.label_plots import pictures, write
 
-        made = pictures(counts, asked, tuning)
-        if items is not None:
-            items.close()  # what may fail, before anything is put in its place
-        write(plots, made)
-    return counts, scores
+        write(plots, pictures(counts, asked, tuning))
+    return Made(counts, scores, done, missing)
 
 
-def _add_up(source: Any, asked: Asked, items: Any) -> Counts | None:
-    from assay.run.shards import scan
-
-    total, first = Sum(), 0
-    with progress(source, "rows") as advance:
-        for counted in scan(source, partial(count_rows, asked=asked)):
-            written, counts = counted.result
-            if items is not None:
-                items.write(*written)
-            try:
-                total.add(numbered(counts, first))
-            except MergeError as error:
-                raise merge_error(error, asked, source) from None
-            first += counts.seen.total()
-            advance(counted, counts.seen.total())
-        return total.total()
-
-
-def _print(
-    counts: Counts, scores: Sequence[Any], asked: Asked, tuning: Tuning, form: str, found: Intervals
-) -> None:
+def _print(made: Made, asked: Asked, tuning: Tuning, resamples: int, form: str) -> None:
     from assay.report.render import finite
 
+    counts, found = made.counts, NONE
+    if resamples:
+        with status("drawing rows again"):
+            found = of_labels(counts, asked, resamples)
+    scores, found, lost = tagged(made.scores, found, made.done, made.missing)
     more: dict[str, Any] = {}
     if form == "json":
         if counts.confusion is not None:
@@ -358,4 +396,4 @@ def _print(
         if said := [*notes(counts, asked), *found.missing]:
             more["notes"] = said
     tables = tables_of(counts, scores, asked, tuning, found)
-    print_scores(form, scores, tables, found.ends, **more, **found.as_json())
+    print_scores(form, scores, tables, found.ends, **more, **lost, **found.as_json())

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.corpus import know_states
+from assay.cli.corpus import know_states, tell_left_out
 from assay.cli.shared import Csv, Json, Markdown, form_of
 from assay.core.errors import DataError
 
 __all__ = ["merge"]
 
 # the command that wrote a state file -> who prints what was counted
-SHOWN = {"transcripts": "assay.cli.transcripts:show"}
+SHOWN = {name: f"assay.cli.{name}:show" for name in ("transcripts", "captions", "labels")}
 
 TOLD = 10  # shards in an error
 FACTS = ("name", "size", "digest")  # of an input: a copy of it has another time
@@ -51,6 +51,7 @@ def merge(
             "--allow-missing to add the others"
         )
     whole = functools.reduce(lambda a, b: a + b, (done for _, done, _ in read))
+    tell_left_out(whole)
     origin = read[0][2]
     module, _, name = SHOWN[origin.command].partition(":")
     getattr(import_module(module), name)(whole, origin.shown, form, len(missing))

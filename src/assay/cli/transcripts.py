@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.corpus import Scale, Task, add_up, scaled, tagged
+from assay.cli.corpus import BAGS, Scale, Task, add_up, scaled, tagged
 from assay.cli.intervals import DEFAULT, NONE, IntervalOption, drawn, resamples_of
 from assay.cli.shared import (
     Csv,
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from assay.run.totals import Total
 
 __all__ = ["count_transcripts", "show", "transcripts"]
-
-BAGS = "bags of "  # how their names begin among those of states
 
 UNITS = {
     "word": ("word",),
@@ -192,7 +190,7 @@ def transcripts(
     task = Task("transcripts", paths, source, count, "pairs", headline, definition, shown, per_item)
     made = per_item and transcript_definitions(UNITS[unit], normalise, empty, policy, listed)
     task = task._replace(definitions=made or None)
-    done = add_up(scale, task)
+    done = add_up(scale, task, partial(_with_rows, source=str(source)))
     if done is not None:
         show(done, shown, form)
 
@@ -250,9 +248,12 @@ def count_transcripts(
             columns |= state.item_columns()
         written = columns, places, rows.num_rows
         states = [state.totals() for state in states]
-    errors = _errors(states) if options["confusions"] else None
+    errors = None
+    if options["confusions"]:
+        errors = _errors(states)
+        states = [_without_errors(state) for state in states]
     names = [*units, "keywords"]
-    named = {name: _without_errors(state) for name, state in zip(names, states, strict=False)}
+    named = dict(zip(names, states, strict=False))
     named |= {f"{BAGS}{name}": of for name, of in zip(names, bags, strict=False)}
     return Answer(Total(states[0].pairs, named), written, errors)
 
@@ -306,15 +307,22 @@ def _of_keywords(
     return state if options["items"] else state.totals(), bags
 
 
+def _with_rows(done: "Done", source: str) -> "Done":
+    """The same, which must have some."""
+    counted: Any = next(iter(done.total.states.values()), None)
+    if counted is None or not counted.pairs + counted.empty_references:
+        raise DataError(f"{source}: no rows; was it written?")
+    return done
+
+
 def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
     """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
     from assay.metrics.keywords import KEYWORD_SCORES
     from assay.report import render
 
+    _with_rows(done, shown["source"])
     counted: Mapping[str, Any] = done.total.states
     states = {name: own for name, own in counted.items() if not name.startswith(BAGS)}
-    if not states or not any(own.pairs + own.empty_references for own in states.values()):
-        raise DataError(f"{shown['source']}: no rows; was it written?")
     bags = [own for name, own in done.total.states.items() if name.startswith(BAGS)]
     found = drawn([(of, {}) for of in bags], shown["resamples"], "pairs") if bags else NONE
     scores = [score for state in states.values() for score in state.scores()]

@@ -22,6 +22,8 @@ class Rule(NamedTuple):
 
 
 def _merge_summed(mine: Any, theirs: Any) -> Any:
+    if type(mine) is int and type(theirs) is int:  # most are, in thousands of groups
+        return mine + theirs
     if (waiting := plus_waiting(mine, theirs, _merge_summed)) is not None:
         return waiting
     shapes = [np.shape(value) for value in (mine, theirs)]
@@ -31,6 +33,8 @@ def _merge_summed(mine: Any, theirs: Any) -> Any:
 
 
 def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> Any:
+    if type(theirs) is dict and not theirs and type(mine) is dict:
+        return mine
     if (waiting := plus_waiting(mine, theirs, _merge_keyed)) is not None:
         return waiting
     merged = dict(mine)

@@ -87,6 +87,12 @@ def tabled(load: Callable[[Mapping[str, npt.NDArray[Any]]], Any]) -> Any:
     return dataclasses.field(default=None, metadata={"kind": "tabled", "load": load})
 
 
+@functools.cache
+def _merges(state: type["State"]) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
+    """How each field of a state adds."""
+    return tuple((f.name, RULES[f.metadata["kind"]].merge) for f in dataclasses.fields(state))
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class State:
     """Base of all metric states; a subclass declares fields and says what scores they give.
@@ -117,13 +123,13 @@ class State:
         if type(other) is not type(self):
             return NotImplemented
         merged = {}
-        for field in dataclasses.fields(self):
-            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+        kind: Any = type(self)
+        for name, merge in _merges(kind):
             try:
-                merged[field.name] = RULES[field.metadata["kind"]].merge(mine, theirs)
+                merged[name] = merge(getattr(self, name), getattr(other, name))
             except MergeError as error:
-                raise MergeError(f"{type(self).__name__}: {field.name} {error}") from None
-        return type(self)(**merged)
+                raise MergeError(f"{type(self).__name__}: {name} {error}") from None
+        return kind(**merged)  # type: ignore[no-any-return]
 
     def __radd__(self, other: Any) -> Self:
         return self if isinstance(other, int) and other == 0 else NotImplemented

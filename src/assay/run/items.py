@@ -11,6 +11,7 @@ missing that could not be read.
 import glob
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -121,6 +122,8 @@ def read_items(path: str) -> Any:
         return tables[0]
     facts = [table.schema.metadata for table in tables]
     order = _in_order(path, [own.get(b"assay.shard", b"").decode() for own in facts], names)
+    if len({own.get(b"assay.definitions") for own in facts}) > 1:
+        raise DataError(f"{path}: its files were scored by several definitions; score all alike")
     shards, first = [], 0
     for at in order:
         if len(tables[at]):
@@ -150,7 +153,8 @@ def _names(path: str) -> list[str]:
 
 def _in_order(path: str, shards: Sequence[str], names: Sequence[str]) -> list[int]:
     """The places of the shards in order; each must be there, once."""
-    if alone := [name for name, shard in zip(names, shards, strict=True) if not shard]:
+    pairs = zip(names, shards, strict=True)
+    if alone := [name for name, shard in pairs if not re.fullmatch(r"[0-9]+/[0-9]+", shard)]:
         raise DataError(f"{path}: {alone[0]} is no file of a shard; name it alone")
     numbers = [tuple(map(int, shard.split("/"))) for shard in shards]
     of = numbers[0][1]

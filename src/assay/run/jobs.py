@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from assay.core.errors import DataError, InputError
+from assay.core.errors import InputError
 from assay.core.protocols import Part, Source
 from assay.run.frequencies import Frequencies, Key
 from assay.run.items import ItemFile
@@ -33,6 +33,11 @@ class Shard(NamedTuple):
     start: int
     stop: int
     last: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many shards these are."""
+        return (self.last or self.number) - self.number + 1
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}" + (f" to {self.last}/{self.of}" if self.last else "")
@@ -144,7 +149,10 @@ def local(job: Job, shards: Sequence[Shard], watch: Watch = unwatched) -> Iterat
         for shard in shards:
             with ItemFile.maybe(job.item_file(shard)) as items:
                 done = _counted(job, shard, found, items, watch)
-            yield done
+                if not job.folder:
+                    yield done  # where the caller refuses it, there is no per-item file
+            if job.folder:
+                yield done
 
 
 def _counted(
@@ -173,7 +181,6 @@ def _counted(
         counted += total.items
         watch(one.part, one.consumed, total)
     if items is not None:
-        if shard.of == 1 and not items.rows and not left_out:  # not over a file that is there
-            raise DataError(f"{job.source}: no rows; was it written?")
         items.end(str(shard) if job.folder or shard.of > 1 else None, bool(left_out))
+        items.close()  # what may fail, before anything is made of the counts
     return Done(shard, adder.total(), errors, tuple(left_out))

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from assay.core.errors import InputError
 from assay.core.state import State
 
-__all__ = ["LISTED", "Adder", "Total"]
+__all__ = ["GROUPS", "LISTED", "Adder", "Total"]
 
+GROUPS = 100_000
+RATIO = 4  # of sizes that are added at once
 LISTED = 500_000  # rows of single items in a field; of more there are none
 
 
@@ -31,18 +34,29 @@ class Total:
             # bags number what is in them, which may leave some items out
             first = getattr(state, "items", 0) if hasattr(state, "shifted") else self.items
             both[name] = state + numbered(later.states[name], first)
-        rows = [rows for state in both.values() for rows in _listed(state).values()]
-        if any(len(own) > LISTED for own in rows) or (any(map(len, rows)) and self._differs(later)):
-            both = {name: _without_rows(state) for name, state in both.items()}
-        return Total(self.items + later.items, both)
+            if len(getattr(both[name], "groups", ())) > GROUPS:
+                raise InputError(
+                    f"more than {GROUPS:,} groups; are these ids? group by a column of fewer values"
+                )
+        whole = Total(self.items + later.items, both)
+        return whole.without_rows() if self._differs(later) else whole.bounded()
+
+    def bounded(self) -> "Total":
+        """The same without rows of single items where there are too many."""
+        return self.without_rows() if any(n > LISTED for n in self._rows()) else self
+
+    def without_rows(self) -> "Total":
+        """The same without rows of single items."""
+        return Total(self.items, {name: _without_rows(own) for name, own in self.states.items()})
+
+    def _rows(self) -> list[int]:
+        """How many rows of single items each field has."""
+        return [len(rows) for own in self.states.values() for rows in _listed(own).values()]
 
     def _differs(self, other: "Total") -> bool:
-        """Whether one of the two has left out its rows of single items, being of so many."""
-        return any(
-            one.items
-            and not any(len(rows) for own in one.states.values() for rows in _listed(own).values())
-            for one in (self, other)
-        )
+        """Whether one of the two has left out its rows of single items, and the other has some."""
+        kept = [any(one._rows()) for one in (self, other) if one.items]
+        return any(kept) and not all(kept)
 
 
 def numbered(state: Any, first: int) -> Any:
@@ -79,15 +93,15 @@ def _with(state: Any, changed: Mapping[str, Any], of_groups: Any) -> Any:
 
 
 class Adder:
-    """Totals added as they come: always two of about one size, or what was read so far would be
-    copied for every batch."""
+    """Totals added as they come, those of about one size first, or what was read so far would be
+    copied for every batch. Few are held at once: states of many groups are large."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, Total]] = []
 
     def add(self, total: Total) -> None:
-        size = 1
-        while self.parts and self.parts[-1][0] <= size:
+        size, total = 1, total.bounded()
+        while self.parts and self.parts[-1][0] <= RATIO * size:
             before, whole = self.parts.pop()
             size, total = size + before, whole + total
         self.parts.append((size, total))

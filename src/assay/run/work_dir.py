@@ -27,7 +27,7 @@ __all__ = ["WorkDir"]
 
 FORMAT = 1
 MANIFEST, LOCK, SHARDS = "manifest.json", "lock", "shards"
-OURS = {MANIFEST, LOCK, SHARDS}
+OURS = {MANIFEST, LOCK, SHARDS, "references"}  # what is counted first has a folder in there
 
 
 class WorkDir:

@@ -1,0 +1,141 @@
+"""Large corpora: all cores against one, ten times the pairs, and what is gone on with."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from corpus import parquet
+from gate import Contender, Took, Work
+from processes import HERE, spawn
+from tracking import folder
+
+__all__ = ["grown", "resumed", "threads"]
+
+COPIES = 10  # of a file that stands for a longer corpus
+LEFT = 10  # every how many-th shard was not finished when the process was killed
+
+
+def data(n: int) -> Path:
+    return parquet(n, HERE.parent / "build" / "bench")
+
+
+def counted(path: Path, threads: int | None = None) -> Mapping[str, Any]:
+    """The counts of words and characters, with bags for intervals, as the command line has them."""
+    from assay.cli.transcripts import count_transcripts
+    from assay.readers import read
+    from assay.run.jobs import Job, cut, local
+
+    options = {"normalise": "none", "empty": "jiwer", "policy": "jiwer", "confusions": False}
+    count = partial(
+        count_transcripts, units=("word", "char"), extra=(), groups=0,
+        options={**options, "items": False}, bagged=True,
+    )  # fmt: skip
+    source = read(path, ("text", "pred"))
+    before = os.environ.get("ASSAY_THREADS")
+    if threads:
+        os.environ["ASSAY_THREADS"] = str(threads)
+    try:
+        (done,) = local(Job(source, count), cut(source.parts(), 1))
+    finally:
+        if threads:
+            os.environ.pop("ASSAY_THREADS")
+            os.environ.update({} if before is None else {"ASSAY_THREADS": before})
+    return totals({name: done.total.states[name] for name in ("word", "char")})
+
+
+def decoded(path: Path) -> int:
+    """Rows of a file that all cores read."""
+    from assay.readers import read
+    from assay.run.shards import scan
+
+    return sum(found.result for found in scan(read(path, ("text", "pred")), len_of))
+
+
+def len_of(rows: Any) -> int:
+    return int(rows.num_rows)
+
+
+def totals(states: Mapping[str, Any]) -> Mapping[str, Any]:
+    kinds = ("hits", "substitutions", "deletions", "insertions")
+    return {name: [getattr(state, kind) for kind in kinds] for name, state in states.items()}
+
+
+def whole(n: int) -> Mapping[str, Any]:
+    """The truth: the columns of each row group, counted by hand."""
+    import pyarrow.parquet as pq
+
+    import assay
+
+    words: Any = 0
+    chars: Any = 0
+    for rows in pq.ParquetFile(data(n)).iter_batches(100_000, columns=["text", "pred"]):
+        words += assay.count_words(*rows.columns)
+        chars += assay.count_chars(*rows.columns)
+    return totals({"word": words, "char": chars})
+
+
+def threads(n: int) -> Work:
+    """Reading and counting with all cores, and with one."""
+    path = data(n)
+    return Work(
+        ours=lambda: Contender(lambda: counted(path), dict),
+        truth=lambda: whole(n),
+        floor=lambda: decoded(path),
+        peers={"one thread": lambda: Contender(lambda: counted(path, 1), dict)},
+    )
+
+
+def grown(n: int) -> Work:
+    """n pairs, over ten times a tenth of them."""
+    path, tenth = data(n), data(n // 10)
+    return Work(
+        ours=lambda: Contender(lambda: counted(path), dict),
+        truth=lambda: whole(n),
+        floor=lambda: [counted(tenth) for _ in range(10)],
+    )
+
+
+def resumed(n: int) -> Work:
+    """A work folder in which nine of ten shards are finished, and one that is empty."""
+    files = folder() / f"resumed-{n}"
+    files.mkdir()
+    for copy in range(COPIES):
+        (files / f"{copy}.parquet").symlink_to(data(n // COPIES))
+    begun, work = files / "begun", files / "work"
+    command = [sys.executable, "-m", "assay.cli", "score", "transcripts", f"{files}/*.parquet",
+               "--reference", "text", "--hypothesis", "pred", "--json", "--work-dir"]  # fmt: skip
+    outputs: list[str] = []
+
+    def run(resume: bool) -> Took:
+        if resume and not begun.exists():
+            outputs.append(spawn([*command, str(begun)]).result)
+            for state in sorted((begun / "shards").iterdir())[::LEFT]:
+                state.unlink()
+        shutil.rmtree(work, ignore_errors=True)
+        if resume:
+            shutil.copytree(begun, work)
+        return spawn([*command, str(work)])
+
+    def read(took: Took) -> Mapping[str, Any]:
+        if not outputs:
+            outputs.append(took.result)
+        scores = {(s["name"], s["unit"]): s["value"] for s in json.loads(took.result)["scores"]}
+        kinds = ("hits", "substitutions", "deletions", "insertions")
+        counts = [scores[kind, "words"] for kind in kinds]
+        return {"word": counts, "same": took.result == outputs[0]}
+
+    def truth() -> Mapping[str, Any]:
+        once = whole(n // COPIES)
+        return {"word": [COPIES * count for count in once["word"]], "same": True}
+
+    return Work(
+        ours=lambda: Contender(lambda: run(True), read),
+        truth=truth,
+        floor=lambda: spawn([sys.executable, "-m", "assay.cli", "--version"]),
+        peers={"undisturbed": lambda: Contender(lambda: run(False), read)},
+    )
