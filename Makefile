@@ -19,17 +19,19 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q tests/test_packaging.py -k "links or constraints"
+	$(MAKE) --no-print-directory docs
 
 sanitize: $(VENV)/.dev
 	$(BIN)/python tests/sanitize.py address,undefined thread
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py $(BENCH_FLAGS)
+	$(BIN)/python bench/readme.py
 
+# Strict, so not quiet, which hides warnings from it. The banner is about another mkdocs.
 docs: $(VENV)/.dev
-	mkdir -p build/docs
-	cd build/docs && ../../$(BIN)/python -m pydoc -w ../../src/
-	@echo "read build/docs/assay.html"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+	@echo "read build/docs/index.html, or with search: $(BIN)/python -m http.server -d build/docs"
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/assay/_native.*.so
@@ -39,7 +41,7 @@ $(VENV)/.core: $(SOURCES)
 	$(INSTALL_ASSAY)
 	touch $@
 
-$(VENV)/.dev: EXTRAS := [test,lint]
+$(VENV)/.dev: EXTRAS := [test,lint,docs]
 $(VENV)/.dev: $(SOURCES)
 	$(INSTALL_ASSAY)
 	touch $(VENV)/.core $@

@@ -11,6 +11,7 @@ import normalise
 import page
 import probe
 import processes
+import ranking_scale
 import report
 import retrieval
 import scale
@@ -517,6 +518,17 @@ CASES = [
         size_matters=True,
     ),
     Case(
+        "scale_ray",
+        "the same by tasks of a Ray cluster on this machine, which has been started",
+        scale.over_ray,
+        "local, all cores",
+        (Goal("over_floor", 1.2),),
+        size=10_000_000,
+        quick=200_000,
+        rule=SLOW,
+        size_matters=True,
+    ),
+    Case(
         "scale_resumed",
         "`assay score transcripts --work-dir` where one shard of ten is missing",
         scale.resumed,
@@ -526,6 +538,17 @@ CASES = [
         quick=400_000,
         rule=RARE,
         quick_rule=StopRule(min_rounds=1, max_rounds=1),
+        size_matters=True,
+    ),
+    Case(
+        "scale_ranks",
+        "ranks of 2,000 queries in a gallery of a file, read in blocks",
+        ranking_scale.over_blocks,
+        "a sum over the gallery",
+        (Goal("faster", 0.8, None, "in one piece"),),
+        size=1_000_000,
+        quick=20_000,
+        rule=SLOW,
         size_matters=True,
     ),
     Case(

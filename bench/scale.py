@@ -1,4 +1,4 @@
-"""Large corpora: all cores against one, ten times the pairs, and what is gone on with."""
+"""Large corpora: all cores against one, ten times the pairs, what is gone on with, and Ray."""
 
 import json
 import os
@@ -14,9 +14,11 @@ from gate import Contender, Took, Work
 from processes import HERE, spawn
 from tracking import folder
 
-__all__ = ["grown", "resumed", "threads"]
+__all__ = ["grown", "over_ray", "resumed", "threads"]
 
 COPIES = 10  # of a file that stands for a longer corpus
+WARM = 200_000  # pairs that are counted first
+RAY_SHARDS = 64  # as the command line cuts what is not larger
 LEFT = 10  # every how many-th shard was not finished when the process was killed
 
 
@@ -24,27 +26,55 @@ def data(n: int) -> Path:
     return parquet(n, HERE.parent / "build" / "bench")
 
 
-def counted(path: Path, threads: int | None = None) -> Mapping[str, Any]:
+def job_of(path: Path) -> Any:
     """The counts of words and characters, with bags for intervals, as the command line has them."""
     from assay.cli.transcripts import count_transcripts
     from assay.readers import read
-    from assay.run.jobs import Job, cut, local
+    from assay.run.jobs import Job
 
     options = {"normalise": "none", "empty": "jiwer", "policy": "jiwer", "confusions": False}
     count = partial(
         count_transcripts, units=("word", "char"), extra=(), groups=0,
         options={**options, "items": False}, bagged=True,
     )  # fmt: skip
-    source = read(path, ("text", "pred"))
+    return Job(read(path, ("text", "pred")), count)
+
+
+def counted(path: Path) -> Mapping[str, Any]:
+    """What all threads count."""
+    from assay.run.jobs import cut, local
+
+    job = job_of(path)
+    (done,) = local(job, cut(job.source.parts(), 1))
+    return totals({name: done.total.states[name] for name in ("word", "char")})
+
+
+def by_one_thread(path: Path) -> Mapping[str, Any]:
+    """The same by a loop that reads, counts and adds in turn."""
+    from assay.run.totals import Adder
+
+    job, adder = job_of(path), Adder()
     before = os.environ.get("ASSAY_THREADS")
-    if threads:
-        os.environ["ASSAY_THREADS"] = str(threads)
+    os.environ["ASSAY_THREADS"] = "1"
     try:
-        (done,) = local(Job(source, count), cut(source.parts(), 1))
+        for part in job.source.parts():
+            for batch in job.source.batches(part):
+                adder.add(job.count(batch.rows).total)
     finally:
-        if threads:
-            os.environ.pop("ASSAY_THREADS")
-            os.environ.update({} if before is None else {"ASSAY_THREADS": before})
+        os.environ.pop("ASSAY_THREADS")
+        os.environ.update({} if before is None else {"ASSAY_THREADS": before})
+    found = adder.total().states
+    return totals({name: found[name] for name in ("word", "char")})
+
+
+def on_ray(path: Path) -> Mapping[str, Any]:
+    """The same by tasks of the cluster that this process is connected to."""
+    from assay.run.jobs import cut
+    from assay.run.ray_engine import ray
+
+    job = job_of(path)
+    parts = job.source.parts()
+    (done,) = ray(job, cut(parts, min(len(parts), RAY_SHARDS)))
     return totals({name: done.total.states[name] for name in ("word", "char")})
 
 
@@ -80,13 +110,13 @@ def whole(n: int) -> Mapping[str, Any]:
 
 
 def threads(n: int) -> Work:
-    """Reading and counting with all cores, and with one."""
+    """Reading and counting with all cores, and in one thread."""
     path = data(n)
     return Work(
         ours=lambda: Contender(lambda: counted(path), dict),
         truth=lambda: whole(n),
         floor=lambda: decoded(path),
-        peers={"one thread": lambda: Contender(lambda: counted(path, 1), dict)},
+        peers={"one thread": lambda: Contender(lambda: by_one_thread(path), dict)},
     )
 
 
@@ -98,6 +128,25 @@ def grown(n: int) -> Work:
         truth=lambda: whole(n),
         floor=lambda: [counted(tenth) for _ in range(10)],
     )
+
+
+def over_ray(n: int) -> Work:
+    """Tasks of Ray on as many CPUs as there are threads, of a cluster that has been started."""
+    path = data(n)
+
+    def warm() -> Contender:
+        import ray
+
+        from assay.core.threads import thread_count
+
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        if not ray.is_initialized():
+            ray.init("local", num_cpus=thread_count(), include_dashboard=False, log_to_driver=False)
+        for _ in range(2):  # whichever worker comes first
+            on_ray(data(WARM))
+        return Contender(lambda: on_ray(path), dict)
+
+    return Work(ours=warm, truth=lambda: whole(n), floor=lambda: counted(path))
 
 
 def resumed(n: int) -> Work:

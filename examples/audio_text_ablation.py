@@ -22,9 +22,12 @@ Needs: pip install 'assay[torch,mlflow,wandb,tensorboard,report]'
 
 import argparse
 import copy
+import dataclasses
 import itertools
 import json
 import math
+import re
+import subprocess
 import sys
 import time
 import warnings
@@ -42,6 +45,7 @@ from assay.report import render, summary
 from assay.report.page import write_page
 from assay.report.plot_ablation import Trend, ablation_trend
 from assay.report.plot_pareto import Point, pareto_scatter
+from assay.run.afterwards import keep
 from assay.trackers.mlflow import MLflow
 from assay.trackers.tensorboard import TensorBoard
 from assay.trackers.wandb import WandB
@@ -59,6 +63,8 @@ COSTS = {"model_size_mb": "Size (MiB)", "latency_ms/p50": "Latency of a query (m
 DIRECTIONS = ("audio_to_text", "text_to_audio")
 RANKED = [f"{direction}/{name}" for direction in DIRECTIONS for name in ("map", "recall_at_1")]
 METRICS = (*RANKED, "wer", "cer", *COSTS)
+LIMITS = {"epochs": (1, 10_000), "latency_s": (0.01, 3600), "threads": (1, 1024)}
+LIMITS |= {"seed": (0, 2**31)}
 
 
 class Trial(NamedTuple):
@@ -208,7 +214,7 @@ class Ablation:
         total_time_s = timer.total_time_s
         self.test(trial, model.eval(), epoch)
         run.log({"total_time_s": total_time_s}, step=epoch, stage=stage)
-        run.log(some(memory.state, "peak_train_vram_gb"), step=epoch, stage=stage)
+        run.log(memory.state.pick("peak_train_vram_gb"), step=epoch, stage=stage)
 
     @torch.inference_mode()
     def test(self, trial: Trial, model: Towers, step: int) -> None:
@@ -234,12 +240,12 @@ class Ablation:
             warnings.simplefilter("ignore", assay.MeasurementWarning)  # short, as trials are many
             timed = assay.latency(query, precision=0.05, max_time_s=self.args.latency_s)
         scores = [
-            *some(ranks, "map", "recall@1", "recall@5", "recall@10", "median_rank"),
-            *some(words, "wer"), *some(assay.count_chars(said, nearest), "cer"),
-            *some(assay.footprint(model), "model_size_mb", "trainable_params"),
-            *some(timed, "latency_ms/p50", "latency_ms/p95", "throughput"),
-            *some(assay.flops(model, (audio[:1], text)), "flops"),  # of a query, sentences embedded
-            *some(memory.state, "inference_vram_gb"),
+            *ranks.pick("map", "recall@1", "recall@5", "recall@10", "median_rank"),
+            *words.pick("wer"), *assay.count_chars(said, nearest).pick("cer"),
+            *assay.footprint(model).pick("model_size_mb", "trainable_params"),
+            *timed.pick("latency_ms/p50", "latency_ms/p95", "throughput"),
+            *assay.flops(model, (audio[:1], text)).pick("flops"),  # of a query, sentences embedded
+            *memory.state.pick("inference_vram_gb"),
         ]  # fmt: skip
         self.run.log(scores, step=step, stage=trial.name)
         values = {
@@ -254,6 +260,8 @@ class Ablation:
         # Held against what hears most, with most bits and the lowest rank.
         base = min(self.tested, key=lambda t: (-t.words, -t.sampling_rate, -t.bits, t.rank))
         tables = found.tables(base._asdict(), (), self.significance(base))
+        told = "p: of single clips in pairs, by permutation, corrected for all tests here (Holm)"
+        tables["deltas"] = dataclasses.replace(tables["deltas"], note=told)
         for factor, (metric, told) in itertools.product(Trial._fields, TOLD.items()):
             lines = "words" if factor == "sampling_rate" else "sampling_rate"
             table, trends = found.pairwise(lines, factor), []
@@ -279,9 +287,11 @@ class Ablation:
         pairs = [(trial, metric) for trial, own in self.tested.items() for metric in own]
         pairs = [(trial, metric) for trial, metric in pairs if trial != base]
         compared = []
+        # With fewer resamples the least p there is, corrected, would say nothing.
+        how: Any = {"method": "permutation", "resamples": max(1000, 25 * len(pairs))}
         for trial, metric in pairs:
             (first, score), (second, _) = self.tested[base][metric], self.tested[trial][metric]
-            compared.append(assay.compare(first, second, score, method="permutation"))
+            compared.append(assay.compare(first, second, score, **how))
         found: dict[Any, dict[str, float]] = {}
         for (trial, metric), one in zip(pairs, assay.holm(compared), strict=True):
             found.setdefault(tuple(trial), {})[metric] = one.p_adjusted
@@ -295,11 +305,6 @@ class Ablation:
         items = explain_transcripts(self.clips.references, heard, by=voices)
         explorers, folder = {f"Heard at {trial.sampling_rate:,} Hz": items}, self.run.directory
         return write_page(Path(folder, "report.html"), folder, explorers, metric="wer")
-
-
-def some(state: Any, *names: str) -> list[assay.Score]:
-    """Those of a state's scores that are logged, in all directions."""
-    return [s for s in state.scores() if s.name in names and "device" not in s.tags]
 
 
 def main() -> None:
@@ -317,7 +322,7 @@ def main() -> None:
     params |= {"pipeline": "ablation", "pipeline_description": about}
     torch.set_num_threads(args.threads)
     factors = args.ranks, args.bits, args.placements, args.rates, args.words
-    trials = [Trial(*levels) for levels in itertools.product(*factors)]
+    trials = [Trial(*levels) for levels in itertools.product(*map(dict.fromkeys, factors))]
     known: Any = {"name": name, "params": params, "trackers": trackers}
     with assay.Run(directory, **known, console=True, flush_s=120) as run:
         ablation = Ablation(run, args)
@@ -325,9 +330,14 @@ def main() -> None:
             print(f"trial {number} of {len(trials)}: {trial.name}", flush=True)
             ablation.one(trial)
         paths = ablation.report(name)
-        for path in [*paths, ablation.page()]:
+        for path in paths:
             run.artifact(path)
-    print("\n".join(["", *paths, ablation.page()]))  # again, as the run is finished now
+    # The run is finished now, and its page says so; it and its trackers get the page all the same.
+    page = ablation.page()
+    keep(str(directory), page, "report.html")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-m", "assay", "resync", str(directory)], check=False)
+    print("\n".join(["", *paths, page]))
 
 
 def arguments() -> argparse.Namespace:
@@ -341,16 +351,31 @@ def arguments() -> argparse.Namespace:
     add("--words", type=float, nargs="+", choices=WORDS, default=WORDS, help="heard")
     add("--epochs", type=int, default=8, help="of each trial")
     add("--latency-s", type=float, default=0.2, help="seconds of timing a trial, at most")
-    add("--threads", type=int, default=1, help="of torch; models this small gain nothing by more")
-    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="to run on")
+    add("--threads", type=int, default=1, help="of torch; more gain little here")
+    gpu = torch.cuda.is_available()
+    add("--device", default="cuda" if gpu else "cpu", help="to run on")
     add("--seed", type=int, default=0, help="of the split, weights and shuffling")
     add("--output", default="outputs", help="where everything is written to")
     add("--name", help="of the run and its files; by default ablation and the time")
     add("--quick", action="store_true", help="16 trials of two epochs")
     args = parser.parse_args()
     if args.quick:
-        args.ranks, args.bits, args.placements = [2], [4, 32], ["audio", "fusion"]
-        args.rates, args.words, args.epochs = [16000, 6000], [1.0, 0.5], 2
+        parser.set_defaults(ranks=[2], bits=[4, 32], placements=["audio", "fusion"])
+        parser.set_defaults(rates=[16000, 6000], words=[1.0, 0.5], epochs=2)
+        args = parser.parse_args()  # what was asked for stays
+    for option, (low, high) in LIMITS.items():
+        value = getattr(args, option)
+        if not low <= value <= high:
+            name = option.replace("_", "-")
+            parser.error(f"--{name} must be in {low:,}..{high:,}, got {value}")
+    if min(args.ranks) < 1:
+        parser.error(f"--ranks must be at least 1, got {min(args.ranks)}")
+    if args.name and re.search(r"[/\\:]|^\.+$", args.name):
+        parser.error(f"--name must be a part of a file's name, without slashes, got {args.name!r}")
+    try:
+        torch.zeros(1, device=args.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device {args.device}: {str(error).splitlines()[0]}")
     return args
 
 

@@ -20,7 +20,10 @@ Needs: pip install 'assay[torch,mlflow,report,demo]'
 
 import argparse
 import copy
+import dataclasses
 import itertools
+import re
+import subprocess
 import sys
 import time
 import warnings
@@ -42,6 +45,7 @@ from assay.core.record import read_journal
 from assay.metrics.explain_labels import explain_labels
 from assay.report import render, summary
 from assay.report.page import write_page
+from assay.run.afterwards import keep
 from assay.trackers.mlflow import MLflow
 
 PIPELINES = ("baseline", "baseline_kd", "baseline_kd_prune", "baseline_kd_prune_quant")
@@ -51,7 +55,9 @@ TEACHER, STUDENT = (512, 512), (128, 64)  # widths of hidden layers
 METHODS = {"magnitude": ["magnitude"], "wanda": ["wanda"], "both": ["magnitude", "wanda"]}
 BATCH = 32
 METRICS = ("accuracy", "macro_f1", "f1")
-
+LIMITS = {"folds": (2, 100), "epochs": (1, 10_000), "fine_tune_epochs": (1, 10_000)}
+LIMITS |= {"temperature": (0.01, 100), "alpha": (0, 1), "sparsity": (0, 1), "seed": (0, 2**31)}
+LIMITS |= {"latency_s": (0.01, 3600), "threads": (1, 1024)}
 
 Data = TensorDataset  # images [n, 64], whether each is an eight [n], its number in the data set [n]
 Split = Sequence[Data]  # to train on, and to validate on
@@ -86,11 +92,6 @@ def perceptron(hidden: tuple[int, ...]) -> nn.Sequential:
     for before, after in zip((64, *hidden), hidden, strict=False):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(hidden[-1], 2))
-
-
-def some(state: Any, *names: str) -> list[assay.Score]:
-    """Those of a state's scores that are logged."""
-    return [score for score in state.total_scores() if score.name in names]
 
 
 @torch.no_grad()
@@ -164,11 +165,12 @@ class Pipeline:
             time_s = {"epoch_time_s": self.timer.epochs[-1].time_s}
             run.log(found.named("val_") | time_s, step=epoch, **tags)
             if teacher is not None:
-                run.log(some(distilled.synced(), *losses), step=epoch, **tags)  # over the epoch
+                run.log(distilled.synced().pick(*losses), step=epoch, **tags)  # over the epoch
                 x, y, _ = val.tensors
                 with torch.inference_mode():
                     both = self.count(model(x), teacher(x), y)
-                run.log(some(both, "student_macro_f1", "teacher_macro_f1"), step=epoch, **tags)
+                compared = both.pick("student_macro_f1", "teacher_macro_f1")
+                run.log(compared, step=epoch, **tags)
             if run.is_best("val_macro_f1", **tags):
                 best, weights = found, run.save(model.state_dict, **tags)
         model.load_state_dict(torch.load(weights))
@@ -196,10 +198,10 @@ class Pipeline:
         tested["size_mb"] = assay.footprint(model)["model_size_mb"]
         tested["baseline_ms_per_sample"] = timed.before["ms_per_sample"]
         run.log(tested, stage=stage)
-        run.log(some(assay.footprint(model), "sparsity", "params"), stage=stage)
-        run.log(some(timed.after, "ms_per_sample", "throughput"), stage=stage)
-        run.log(some(timed, "speedup", "speedup_low", "speedup_high"), stage=stage)
-        run.log(some(assay.flops(model, x), "flops"), stage=stage)
+        run.log(assay.footprint(model).pick("sparsity", "params"), stage=stage)
+        run.log(timed.after.pick("ms_per_sample", "throughput"), stage=stage)
+        run.log(timed.pick("speedup", "speedup_low", "speedup_high"), stage=stage)
+        run.log(assay.flops(model, x).pick("flops"), stage=stage)
         conditions = {"device": "cpu", "threads": torch.get_num_threads(), "batch": len(x)}
         run.log_params(conditions, stage=stage)
         columns = {"id": "id", "target": "positive", "score": "score"}
@@ -220,7 +222,7 @@ class Pipeline:
         best = max(found, key=lambda fold: found[fold].labels["macro_f1"])
         teacher = models[best].eval().requires_grad_(False)
         self.finish("baseline", teacher, found[best], teacher)
-        self.run.log(some(memory.state, "peak_train_vram_gb"), **tags)
+        self.run.log(memory.state.pick("peak_train_vram_gb"), **tags)
         sweeps = {fold: own.sweep for fold, own in found.items()}
         chosen = assay.threshold_over_folds(sweeps, "macro_f1", grid=THRESHOLDS)["pooled"]
         self.run.log(chosen.scores(), **tags)
@@ -236,7 +238,7 @@ class Pipeline:
         student = perceptron(STUDENT)
         found = self.fit(student, split, self.args.epochs, teacher, stage="kd")
         names = "student_params", "teacher_params", "compression_ratio"
-        self.run.log(some(assay.compare_footprint(teacher, student), *names), stage="kd")
+        self.run.log(assay.compare_footprint(teacher, student).pick(*names), stage="kd")
         self.finish("kd", student, found, teacher)
         return student
 
@@ -272,21 +274,27 @@ class Pipeline:
             int8 = torch.ao.quantization.quantize_dynamic(model.eval(), {nn.Linear}, torch.qint8)
         self.run.save(int8.state_dict, stage="quant")
         names = "original_size_mb", "quantized_size_mb", "size_reduction_pct"
-        self.run.log(some(assay.compare_footprint(model, int8), *names), stage="quant")
+        self.run.log(assay.compare_footprint(model, int8).pick(*names), stage="quant")
         self.finish("quant", int8, evaluate(int8, split[1]), teacher)
 
     def report(self, name: str) -> list[str]:
         """Print tables of what was logged, and write them; the paths."""
         base, directory, output = self.tests["baseline"], self.run.directory, self.args.output
-        p_values: dict[str, dict[str, float]] = {}  # of single images in pairs, each for itself
-        for stage, metric in itertools.product([*self.tests][1:], METRICS):
-            pair = base.labels, self.tests[stage].labels
-            compared = assay.compare(*pair, metric, method="permutation")
-            p_values.setdefault(stage, {})[metric] = compared.p_value
+        tests = [*itertools.product([*self.tests][1:], METRICS)]
+        compared = [
+            assay.compare(base.labels, self.tests[stage].labels, metric, method="permutation")
+            for stage, metric in tests
+        ]
+        p_values: dict[str, dict[str, Any]] = {}
+        for (stage, metric), one in zip(tests, assay.holm(compared), strict=True):
+            p_values.setdefault(stage, {})[metric] = one.p_adjusted
         folds = summary.folds(directory, stage="baseline")
         how: Any = {"positive": POSITIVE, "significance": p_values}
-        tables = [folds.table, folds.aggregate, summary.stages(directory, **how)]
-        render.to_console(tables, render.console())
+        stages = summary.stages(directory, **how)
+        if tests:
+            told = f"p: of single images in pairs, corrected for {len(tests)} tests (Holm)"
+            stages = dataclasses.replace(stages, note=f"{told}; {stages.note}")
+        render.to_console([folds.table, folds.aggregate, stages], render.console())
         paths = summary.write_folds(directory, name, stage="baseline", directory=output)
         return [*paths, summary.write_stages(directory, name, output, **how)]
 
@@ -314,11 +322,15 @@ def main() -> None:
         stage, last = [*pipeline.tests.items()][-1]
         target, score, ids = (last.sweep.per_item(column) for column in ("positive", "score", "id"))
         items = explain_labels(target, score=score, threshold=last.threshold, ids=ids)
-        of_page = directory / "report.html", directory, {f"Test images, {stage}": items}
-        for path in [*paths, write_page(*of_page, positive=POSITIVE)]:
+        for path in paths:
             run.artifact(path)
-    write_page(*of_page, positive=POSITIVE)  # again, as the run is finished now
-    print("\n".join(["", pipeline.told, "", *paths, str(of_page[0])]))
+    # The run is finished now, and its page says so; it and its trackers get the page all the same.
+    shown = {f"Test images, {stage}": items}
+    page = write_page(directory / "report.html", directory, shown, positive=POSITIVE)
+    keep(str(directory), page, "report.html")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, "-m", "assay", "resync", str(directory)], check=False)
+    print("\n".join(["", pipeline.told, "", *paths, page]))
     print(f"\nCheck the configuration: mlflow ui --backend-store-uri {database}")
     print(f"then open the run {name!r}, Parameters:")
     for key, value in read_journal(str(directory)).pipeline().items():
@@ -334,19 +346,27 @@ def arguments() -> argparse.Namespace:
     add("--name", help="of the run and its files; by default the pipeline and the time")
     add("--folds", type=int, default=5, help="of the cross-validation")
     add("--epochs", type=int, default=12, help="of each fold, and of the student")
-    add("--temperature", type=float, default=2.0, help="that softens both models' probabilities")
+    add("--temperature", type=float, default=2.0, help="that softens both models")
     add("--alpha", type=float, default=0.5, help="the share of the soft loss in the total")
     add("--pruning-method", choices=METHODS, default="both", help="both: the better")
     add("--sparsity", type=float, default=0.5, help="the share of weights that become zero")
     add("--fine-tune-after-prune", action=yes_or_no, default=True, help="train what is left")
     add("--fine-tune-epochs", type=int, default=4, help="after pruning")
     add("--latency-s", type=float, default=5.0, help="seconds of timing a stage, at most")
-    add("--threads", type=int, default=1, help="of torch; models this small gain nothing by more")
+    add("--threads", type=int, default=1, help="of torch; more gain little here")
     add("--seed", type=int, default=0, help="of splits, weights and shuffling")
     add("--quick", action="store_true", help="two folds, four epochs, a second of timing")
     args = parser.parse_args()
     if args.quick:
-        args.folds, args.epochs, args.fine_tune_epochs, args.latency_s = 2, 4, 1, 1.0
+        parser.set_defaults(folds=2, epochs=4, fine_tune_epochs=1, latency_s=1.0)
+        args = parser.parse_args()  # what was asked for stays
+    for option, (low, high) in LIMITS.items():
+        value = getattr(args, option)
+        if not low <= value <= high:
+            name = option.replace("_", "-")
+            parser.error(f"--{name} must be in {low:,}..{high:,}, got {value}")
+    if args.name and re.search(r"[/\\:]|^\.+$", args.name):
+        parser.error(f"--name must be a part of a file's name, without slashes, got {args.name!r}")
     return args
 
 

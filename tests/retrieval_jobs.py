@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import assay
-from assay import RetrievalMeter
+from assay import Meters, RetrievalMeter
 from assay.core.state import State
 
 K = (1, 2, 5)
@@ -89,7 +89,8 @@ def peak(group: Any, rank: int) -> Any:
 
 
 def bad(group: Any, rank: int, kind: str) -> Any:
-    meter = RetrievalMeter(COUNT, group=group)
+    one_way = kind == "one way" and rank == 1
+    meter: Any = RetrievalMeter(COUNT, both_directions=one_way, group=group)
     rows = np.eye(3)
     ids: Any = np.arange(3) + 3 * rank
     if rank == 1:
@@ -103,9 +104,82 @@ def bad(group: Any, rank: int, kind: str) -> Any:
             ids = None
     if kind == "no gallery":
         meter.update(rows, query_ids=ids)
+    elif kind == "other kind":
+        meter = Meters({"ranks": assay.count_words if rank == 1 else meter}, group=group)
+    elif kind == "empty" and rank == 1:  # of another type and width
+        meter.update(np.zeros((0, 9), np.float32), np.zeros((0, 9), np.float32), ids=[])
     else:
         meter.update(rows, rows, ids=ids)
     return meter.compute()
+
+
+def _others(ranks: RetrievalMeter, rank: int | None, group: Any) -> Meters:
+    """Meters of counts and of ranks; rank None has the rows of all."""
+    meters = Meters(
+        {
+            "words": assay.count_words,
+            "ranks": ranks,
+            "labels": assay.count_labels,
+            "back": RetrievalMeter(assay.count_ranks, prefix="b_", both_directions=True),
+        },
+        prefix="val_", tags={"model": "m"}, group=group,
+    )  # fmt: skip
+    query, gallery, _ = sides(17, 17, "float64")
+    for own in range(4) if rank is None else [rank]:
+        rows = np.arange(own, 17, 4)
+        refs, hyps = [f"a b {i}" for i in rows], [f"a c {i % 5}" for i in rows]
+        meters["words"].update(refs, hyps, ids=rows)
+        meters["labels"].update(rows % 3, rows % 2)
+        meters["ranks"].update(query[rows], gallery[rows], ids=rows)
+        if own < 2:
+            meters["back"].update(gallery[rows] + 3, query[rows] + 3, ids=rows)
+    return meters
+
+
+def among_others(group: Any, rank: int | None) -> Any:
+    meters = _others(RetrievalMeter(COUNT), rank, group)
+    states = {name: state.to_bytes().hex() for name, state in meters.synced().items()}
+    return {"states": states, "values": {k: repr(v) for k, v in meters.compute().items()}}
+
+
+def calls_among_others(group: Any, rank: int) -> Any:
+    """[all_reduce, all_gather] of the meters that count, alone and before those that rank."""
+    import torch.distributed as dist
+
+    counts = {"all_reduce": 0, "all_gather": 0}
+
+    def counting(name: str, real: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            counts[name] += 1
+            return real(*args, **options)
+
+        return call
+
+    before: list[int] = []
+
+    class Ranks(RetrievalMeter):
+        def over(self, world: Any) -> Any:
+            before.extend(counts.values())
+            return super().over(world)
+
+    both = _others(Ranks(COUNT), rank, group)
+    both["words"].reset()  # ids take further calls
+    both["words"].update(["a"], ["a"])
+    alone = Meters({"words": assay.count_words, "labels": assay.count_labels}, group=group)
+    alone["words"].update(["a"], ["a"])
+    alone["labels"].update([0, 1], [1, 1])
+    real = {name: getattr(dist, name) for name in counts}
+    try:
+        for name in counts:
+            setattr(dist, name, counting(name, real[name]))
+        alone.synced()
+        found = {"alone": list(counts.values())}
+        counts |= dict.fromkeys(counts, 0)
+        both.synced()
+    finally:
+        for name in counts:
+            setattr(dist, name, real[name])
+    return {**found, "first": before}
 
 
 def nothing(group: Any, rank: int) -> Any:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from assay.core.errors import Refused
-from assay.core.record import File, Points
+from assay.core.record import File, Points, read_journal
 
 HEAD = {
     "kind": "run", "version": 1, "id": "abc123", "name": "exp", "time": 100.0,
@@ -32,6 +32,11 @@ def write_journal(folder: Path, *lines, tail: bytes = b"") -> Path:
 
 def lines_of(folder: Path):
     return [json.loads(line) for line in (folder / "journal.jsonl").read_bytes().splitlines()]
+
+
+def values_of(folder):
+    record = read_journal(str(folder))
+    return {k: [(p.step, p.value) for p in record.points(k)] for k in record.metrics}
 
 
 class Scripted:

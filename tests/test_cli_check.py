@@ -145,6 +145,8 @@ def refused(*arguments):
         (["--min", "accuracy=nan"], "--min must be a name and a number"),
         (["--min", "accuracy=1%"], "--min must be a name and a number"),
         (["--max", "=1"], "--max must be a name and a number"),
+        (["--max", "accuracy=1e999"], "--max must be a number that a float can hold, got 'accur"),
+        (["--min", f"accuracy=1e{'9' * 30}"], "--min must be a number that a float can hold"),
         (["--max-drop", "wer=x"], "--max-drop must be a name and a number, as in wer=0.5%, got"),
         (["--max-drop", "wer=1"], "--max-drop needs the run to compare with: --against BASE"),
         (["--max-drop", "wer=-1"], "--max-drop must be at least 0, got 'wer=-1'"),

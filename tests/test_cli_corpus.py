@@ -178,6 +178,16 @@ def test_progress_as_lines_of_json(corpus):
     )
 
 
+def test_progress_counts_what_an_earlier_run_has_done(corpus, tmp_path):
+    asked = ("--work-dir", str(tmp_path / "work"), "--progress-json", "--json")
+    whole = json.loads(score(corpus, *asked).err.splitlines()[-1])
+    (tmp_path / "work" / "shards" / "00002.state").unlink()
+    last = json.loads(score(corpus, *asked).err.splitlines()[-1])
+    for name in ("items", "bytes", "shards_done", "values"):
+        assert last[name] == whole[name]
+    assert 0 < last["items_per_s"] * last["elapsed_s"] < last["items"]
+
+
 def test_options_that_do_not_fit(corpus):
     for options, told in (
         (("--shard", "4/3", "--state-out", "x"), "--shard must be as in 7/64"),

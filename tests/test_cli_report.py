@@ -40,15 +40,15 @@ def data_of(path, number=1):
         return json.loads(Reader(file.read()).data[f"data-explorer-{number}"])
 
 
-def a_run(name, **options):
-    with assay.Run(name, **options) as run:
+def a_run(folder, **options):
+    with assay.Run(folder, **options) as run:
         run.log({"val_macro_f1": 0.5})
         run.table({"reference": ["a b", "c"], "hypothesis": ["a", "c"], "voice": ["x", "x"],
                    "mic": ["near", "far"]}, "said")  # fmt: skip
         run.table({"target": [1, 0, 1, 0], "score": [0.9, 0.8, 0.1, 0.2], "id": list("pqrs"),
                    "half": list("aabb")}, "judged", fold=1)  # fmt: skip
         run.table({"x": [1]}, "other")
-    return name
+    return folder
 
 
 def test_a_run_and_the_tables_it_kept():
@@ -62,6 +62,43 @@ def test_a_run_and_the_tables_it_kept():
     assert judged["columns"]["id"] == ["p", "q", "r", "s"]
     assert judged["columns"]["prediction"] == ["1", "1", "0", "0"]
     assert judged["groups"] == {"half": ["a", "a", "b", "b"]}
+
+
+def test_tables_of_one_name_are_all_there(folder):
+    for name in "xy":
+        a_run(name, name="same")
+    (folder / "said.csv").write_text("reference,hypothesis\na,b\n")
+    report("x", "y", "--transcripts", "said.csv")
+    with open("report.html") as file:
+        found = titles(file.read())
+    assert found[-6:-1] == ["Transcripts", "x: said", "x: judged, fold 1", "y: said",
+                            "y: judged, fold 1"]  # fmt: skip
+    with assay.Run("z") as run:
+        run.table({"reference": ["a"], "hypothesis": ["a"]}, "Transcripts")
+    report("z", "--transcripts", "said.csv")
+    with open("report.html") as file:
+        assert titles(file.read())[-3:-1] == ["Transcripts", "Transcripts_2"]
+    assert data_of("report.html")["columns"]["other"] == ["b"]
+
+
+def test_a_table_that_cannot_be_shown_costs_nobody_the_page():
+    with assay.Run("exp") as run:
+        run.log({"rmse": 0.5})
+        run.table({"target": [0.5, None], "prediction": [0.4, 0.1]}, "regression")
+        run.table({"reference": ["a"], "hypothesis": ["b"]}, "said")
+        run.table([{"reference": "", "hypothesis": ""}], "cut")
+    with open("exp/tables/cut.csv", "w") as file:
+        file.write("reference,hypothesis\n")
+    *left, path = report("exp").splitlines()
+    assert path == "report.html"
+    assert [line.split(": ")[:3] for line in left] == [
+        ["left out", "regression", "exp/tables/regression.csv"],
+        ["left out", "cut", "exp/tables/cut.csv"],
+    ]
+    with open(path) as file:
+        text = file.read()
+    assert titles(text)[-2:] == ["said", "All that was logged"]
+    assert "Left out: regression: exp/tables/regression.csv: " in text
 
 
 def test_runs_by_globs_each_once(folder):

@@ -146,3 +146,32 @@ def test_a_tracker_that_hangs_has_not_got_it(tmp_path, scripted, monkeypatch):
     answer.set()
     assert (done.code, done.out) == (2, "")
     assert done.err == "error: not everything is sent; try again later\na: it does not answer\n"
+
+
+def test_a_directory_that_takes_no_notes(tmp_path):
+    folder = write_journal(tmp_path / "exp", HEAD, END)
+    (folder / "sent").touch()
+    done = command("resync", folder)
+    assert done.code == 2
+    assert done.err == f"error: {folder}/sent/lock: cannot be written: File exists\n"
+
+
+def test_a_journal_that_begins_no_run(tmp_path):
+    folder = write_journal(tmp_path / "exp", b"{oops", metric("loss"), END)
+    done = command("resync", folder)
+    assert (done.code, done.out) == (2, "")
+    assert "journal.jsonl: line 1 is damaged (it begins no run)" in done.err
+
+
+def test_a_killed_run_is_closed_however_fast_its_tracker_is(tmp_path, scripted, monkeypatch):
+    begin = sender.threading.Thread.start
+
+    def at_once(thread):
+        begin(thread)
+        if thread.name.startswith("assay-"):
+            thread.join()
+
+    monkeypatch.setattr(sender.threading.Thread, "start", at_once)
+    folder = journal(tmp_path / "exp", {"tracker": "a"}, end=metric("other"))
+    assert command("resync", folder).out == "a: 1 points sent\n  look here\n"
+    assert scripted[0].status == "killed"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay import EditCounts, Score, State, count_words
+from assay import EditCounts, Score, State, count_ranks, count_words
 from assay.core import state_bytes as module
 from assay.core.errors import MergeError, StateFormatError
 from assay.core.state import fixed, grouped, keyed, listed, peak, summed
@@ -210,6 +210,19 @@ def test_a_score_by_name() -> None:
     assert str(names) in it.value.args[0]
 
 
+def test_some_scores_are_picked_in_all_directions_and_groups() -> None:
+    words = count_words(["a b", "c"], ["a x", "c"], by={"who": ["x", "y"]})
+    assert [(s.key(), s.value) for s in words.pick("wer", "hits")] == [
+        ("wer", 1 / 3), ("hits", 2), ("who_x/wer", 0.5), ("who_x/hits", 1), ("who_y/wer", 0.0),
+        ("who_y/hits", 1),
+    ]  # fmt: skip
+    ranks = count_ranks(np.eye(3), np.eye(3), np.arange(3), both_directions=True)
+    assert len(ranks.pick("map")) == 2
+    assert words.pick() == []
+    with pytest.raises(KeyError, match=r"EditCounts has no score 'cer'; it has \['wer', 'mer'"):
+        words.pick("wer", "cer")
+
+
 def test_the_schema() -> None:
     assert AllKinds.schema() == (
         ("count", "summed"),
@@ -319,7 +332,9 @@ def test_newer_bytes_ask_for_an_upgrade() -> None:
 
 def test_arrays_of_another_shape_are_an_error() -> None:
     arrays = AllKinds().to_arrays() | {"rows": np.zeros((2, 3), np.int64)}
-    with pytest.raises(StateFormatError, match=r"rows has shape \(2, 3\), not \[rows, 2\]"):
+    with pytest.raises(
+        StateFormatError, match=r"rows has int64 of shape \(2, 3\), not int64 \[n, 2\]"
+    ):
         AllKinds.from_arrays(arrays)
     with pytest.raises(StateFormatError, match=r"^AllKinds: not its arrays: KeyError\('count'\)$"):
         AllKinds.from_arrays({})

@@ -187,16 +187,21 @@ def test_mlflow_has_it_all_and_the_last_lines_say_where(compressed):
     assert pipeline.split() == ["pipeline", "baseline_kd_prune_quant"]
     assert description.split(maxsplit=1) == ["pipeline_description", sentence]
     assert "where each fold takes what the others choose" in out
-    assert "finished" in (output / "q" / "report.html").read_text().lower()
+    pages = [output / "q" / "report.html", *(output / "mlartifacts").rglob("report.html")]
+    assert len(pages) == 2
+    for page in pages:
+        assert '<p class="lead">finished · begun' in page.read_text()
 
 
 def test_a_shorter_pipeline_and_pruning_without_fine_tuning(tmp_path):
     options = ("--quick", "--name", "short", "--epochs", "1", "--output", "here")
     done("compress_classifier.py", tmp_path, *options, "--pipeline", "baseline")
+    assert Journal(tmp_path / "here" / "short").head["params"]["epochs"] == 1  # as was asked for
     (row,) = table(tmp_path / "here" / "pipeline_summary_short.csv")
     assert row["Stage"] == "Baseline"
     _out, err = done("compress_classifier.py", tmp_path, *options, code=1)
-    assert err.startswith("error: here/short: holds the run 'short' (finished) already")
+    run = tmp_path / "here" / "short"
+    assert err.startswith(f"error: {run}: holds the run 'short' (finished) already")
 
     options = ("--quick", "--name", "kdp", "--pipeline", "baseline_kd_prune", "--output", "here")
     more = ("--no-fine-tune-after-prune", "--pruning-method", "wanda", "--sparsity", "0.75")
@@ -234,3 +239,28 @@ def test_help_and_bad_options(script, tmp_path):
     _, err = done(script, tmp_path, "--seed", "x", code=2)
     assert "invalid int value: 'x'" in err
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("script", "option", "value", "message"),
+    [
+        ("compress_classifier.py", "--folds", "1", "--folds must be in 2..100, got 1"),
+        ("compress_classifier.py", "--epochs", "0", "--epochs must be in 1..10,000, got 0"),
+        ("compress_classifier.py", "--alpha", "1.5", "--alpha must be in 0..1, got 1.5"),
+        ("compress_classifier.py", "--latency-s", "nan", "--latency-s must be in 0.01..3,600"),
+        ("compress_classifier.py", "--name", "a/b", "--name must be a part of a file's name, wi"),
+        ("audio_text_ablation.py", "--epochs", "0", "--epochs must be in 1..10,000, got 0"),
+        ("audio_text_ablation.py", "--ranks", "0", "--ranks must be at least 1, got 0"),
+        ("audio_text_ablation.py", "--device", "abacus", "--device abacus: Expected one of cpu"),
+        ("audio_text_ablation.py", "--name", "..", "--name must be a part of a file's name, with"),
+    ],
+)
+def test_a_number_out_of_range_is_one_line(script, option, value, message, monkeypatch, capsys):
+    for package in ("mlflow", "wandb", "tensorboard"):
+        pytest.importorskip(package)
+    example = loaded(script, monkeypatch)
+    monkeypatch.setattr("sys.argv", [script, option, value])
+    with pytest.raises(SystemExit) as ended:
+        example.arguments()
+    assert ended.value.code == 2
+    assert f"{script}: error: {message}" in capsys.readouterr().err.splitlines()[-1]

@@ -83,7 +83,7 @@ def test_meters_times_and_memory_of_each_epoch(tmp_path):
     assert (train < whole).all()
     assert record.series("total_time_s")[1][0] >= whole.sum()
     saved = torch.load(best.best_model_path, weights_only=False)["callbacks"]["AssayCallback"]
-    assert saved["meters"].keys() == {"state", "ids"}
+    assert saved["meters"].keys() == {"count", "state", "ids"}
 
 
 def test_it_works_without_a_run_and_counts_validation_alone(tmp_path):
@@ -106,6 +106,47 @@ def test_columns_may_come_from_anything(tmp_path):
         trainer(tmp_path, AssayCallback(meters=assay.Meter(assay.count_labels))).validate(
             model, loader(), verbose=False
         )
+
+
+def test_rows_that_a_sampler_repeats_count_once(tmp_path):
+    data = DataLoader(TensorDataset(torch.arange(40) % 37, X[torch.arange(40) % 37]), 8)
+
+    class Named(Linear):
+        gives_tuple = False
+
+        def validation_step(self, batch, index):
+            ids, x = batch
+            target, logits = Y[ids], self.layer(x)
+            if self.gives_tuple:
+                return target, logits, {"ids": ids}
+            return {"target": target, "prediction": logits, "ids": ids}
+
+    model = Named()
+    for model.gives_tuple in (False, True):
+        meter = assay.Meter(assay.count_labels)
+        trainer(tmp_path, AssayCallback(meters=meter)).validate(model, data, verbose=False)
+        assert meter.state.n == 37
+        assert meter.state["accuracy"] == sk.accuracy_score(Y, model.layer(X).argmax(1))
+
+
+def test_embeddings_are_ranked_and_in_checkpoints(tmp_path):
+    def callback():
+        return AssayCallback(
+            meters=assay.RetrievalMeter(assay.count_ranks),
+            columns=lambda outputs, batch: (outputs[1], batch[0][:, :2]),
+        )
+
+    own = callback()
+    best = lightning.callbacks.ModelCheckpoint(tmp_path, monitor="val_recall_at_10")
+    model = Linear()
+    trainer(tmp_path, own, best, max_epochs=1).fit(model, loader(), loader())
+    wanted = assay.count_ranks(model.layer(X).detach(), X[:, :2], range(37))
+    assert own.meters.compute() == wanted.as_dict()
+    again = callback()
+    trainer(tmp_path, again, max_epochs=1).fit(
+        Linear(), loader(), loader(), ckpt_path=best.best_model_path
+    )
+    assert again.meters.compute() == wanted.as_dict()
 
 
 def test_a_failing_step_ends_what_is_open(tmp_path):

@@ -106,6 +106,23 @@ def test_a_trial_without_the_factor_is_shown(tmp_path):
     assert table.to_csv().splitlines()[1] == "8,1,0.5,nan"
 
 
+def test_levels_are_read_as_they_were_typed(tmp_path):
+    rates = [0.75, 1e-05, 0.00012345, 0.00012346, 16000, 8.0]
+    for number, rate in enumerate(rates):
+        with assay.Run(tmp_path / str(number), params={"lr": rate}) as run:
+            run.log({"wer": 0.5})
+    folders = [tmp_path / str(number) for number in range(6)]
+    shown = ["1e-05", "0.00012345", "0.00012346", "0.75", "8.0", "16,000"]
+    found = ablation(folders, ["lr"], ["wer"])
+    for table in found.tables({"lr": 8}).values():
+        assert [line.split()[0] for line in table.to_text().splitlines()[2:8]] == shown
+        assert [row[0] for row in table.rows] == sorted(rates)
+        assert table.to_csv().splitlines()[2].startswith("0.00012345,")
+        assert json.loads(table.to_json())["rows"][0][0] == 1e-05
+    lines = runs(folders).to_text().splitlines()[2:]
+    assert sorted(line.split()[2] for line in lines) == sorted(shown)
+
+
 def test_an_unbalanced_table_says_so(tmp_path):
     folders = grid(tmp_path)[1:]
     found = ablation(folders, ["lora.rank", "bits"], ["wer"])

@@ -166,8 +166,11 @@ def test_large_tables_say_what_is_left_out(tmp_path, monkeypatch):
 def test_names_that_collide(tmp_path):
     runs = [write_journal(tmp_path / f, HEAD, metric("val_f1"), points(0, 1.0, val_f1=0.5), END)
             for f in "ab"]  # fmt: skip
-    data = json.loads(Reader(page(runs)).data["data-compare"])
-    assert data["runs"] == [str(run) for run in runs]
+    other = write_journal(tmp_path / "c", {**HEAD, "name": "other"}, metric("val_f1"),
+                          points(0, 1.0, val_f1=0.25), points(1, 1.0, val_f1=0.5), END)  # fmt: skip
+    read = Reader(page([*runs, other]))
+    assert json.loads(read.data["data-compare"])["runs"] == [*map(str, runs), "other"]
+    assert str(runs[0]) in read.texts  # where the best value is
 
 
 def test_what_cannot_be_tabled_is_said(tmp_path):
@@ -220,6 +223,16 @@ def test_trials_of_one_run_by_tags_and_by_parameters(tmp_path):
             run.log({"wer": 1 / rank, "model_size_mb": rank}, stage=f"r{rank}")
     found = drawn(page(tmp_path / "params"))
     assert found[-2:] == ["wer against model_size_mb", "wer by rank"]
+
+
+def test_pipelines_of_several_runs_have_their_rows(tmp_path):
+    for name in "ab":
+        with assay.Run(tmp_path / name) as run:
+            for stage, value in ("baseline", 0.9), ("kd", 0.8):
+                run.log({"macro_f1": value, "size_mb": value * 9}, stage=stage)
+    text = page([tmp_path / "a", tmp_path / "b"])
+    assert "Stages, run by run" in text
+    assert "twice" not in text
 
 
 def test_stages_are_no_trials(tmp_path):

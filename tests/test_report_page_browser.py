@@ -13,6 +13,7 @@ from assay.report import page_data
 from assay.report.page import write_page
 from browser_kit import Browser
 from run_kit import END, HEAD, metric, points, write_journal
+from test_report_page_left_out import png
 
 EVIL = (
     "</script><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'><!--\u2028"
@@ -179,6 +180,16 @@ def test_items_are_searched_filtered_and_sorted(browser, pages):
     browser.check()
 
 
+def test_items_whose_names_are_numbers_and_texts_are_in_one_order(browser, tmp_path):
+    ids = ["b", 10, "a", 9, "10"]
+    rows = explain_transcripts(list("vwxyz"), list("vwxyz"), ids=ids)
+    browser.open(write_page(tmp_path / "ids.html", [], {"Mixed": rows}))
+    frame = explorer(browser, "Mixed")
+    browser.all(".items thead button", frame)[0].click()
+    assert items(browser, frame) == ["9", "10", "10", "a", "b"]
+    browser.check()
+
+
 def test_what_is_taken_for_what(browser, pages):
     browser.open(pages["one"])
     frame = explorer(browser, "Words")
@@ -294,6 +305,23 @@ def test_nothing_is_wider_than_the_screen(browser, pages, page, width):
     assert browser.run("return document.documentElement.scrollWidth") <= width
 
 
+def test_a_reader_that_cannot_see_hears_what_is_what(browser, pages):
+    browser.open(pages["one"])
+    browser.run("document.querySelectorAll('details').forEach((own) => { own.open = true; })")
+    browser.wait(lambda: len(browser.all(".tables figure")) > 2)
+    told = browser.run(
+        """const all = (own) => [...document.querySelectorAll(own)];
+        const ids = all("[id]").map((own) => own.id);
+        return [ids.length - new Set(ids).size, all("th:not([scope])").length,
+                all("svg:not([aria-label]), img:not([alt])").length,
+                all("button, input, select").filter((own) => !own.hidden && !own.textContent.trim()
+                  && !own.ariaLabel && !own.closest("label")).length,
+                all("table").filter((own) => !own.ariaLabel && !own.closest("[aria-label]")
+                  && !own.closest("figure")?.querySelector("figcaption")).length];"""
+    )
+    assert told == [0] * 5
+
+
 def test_light_and_dark(browser, pages):
     def paper():
         return browser.run("return getComputedStyle(document.body).backgroundColor")
@@ -322,7 +350,28 @@ def test_printed(browser, pages):
         == "rgb(255, 255, 255)"
     )
     assert browser.one("#overview").is_displayed()
+    assert browser.one(".printed", explorer(browser, "Words")).is_displayed()
+    assert browser.texts(".printed") == [
+        "4 pairs are looked at; printed are 1 to 4 of 4.",
+        "3 queries are looked at; printed are 1 to 3 of 3.",
+        "2 of 4 items are looked at; printed are 1 to 2 of 2.",
+    ]
+    browser.open(pages["one"])
+    assert not any(own.is_displayed() for own in browser.all(".printed"))
     assert browser.command("Page.printToPDF")["data"].startswith("JVBERi")
+
+
+def test_pictures_are_seen(browser, tmp_path):
+    with assay.Run(tmp_path / "run") as run:
+        run.figure(png(128, 40), EVIL)
+        run.log({"wer": 0.5})
+    for dark in False, True:
+        browser.open(write_page(tmp_path / "pictures.html", tmp_path / "run"), dark=dark)
+        picture = browser.one("#pictures img")
+        assert browser.run("return arguments[0].naturalWidth", picture) == 40
+        assert picture.get_attribute("alt").startswith("</script><script>window.hacked")
+        assert browser.run("return window.hacked") is None
+        browser.check()
 
 
 def test_pages_of_packed_items(browser, tmp_path, monkeypatch):

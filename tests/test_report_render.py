@@ -163,7 +163,7 @@ def test_markdown_keeps_cells_apart(name, other):
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(codec="utf-8", exclude_characters="\r\0")),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0")),
             st.integers(),
             st.none() | st.floats(allow_nan=False),
         )
@@ -172,9 +172,10 @@ def test_markdown_keeps_cells_apart(name, other):
 def test_csv_reads_back(rows):
     head, *read = csv.reader(io.StringIO(table(*rows).to_csv(), newline=""))
     assert head == ["name", "n", "rate"]
-    assert [
-        (name, int(n), float(rate) if rate else None) for name, n, rate in read
-    ] == rows  # fmt: skip
+    found = [(name, int(n), float(rate) if rate else None) for name, n, rate in read]
+    assert [row[1:] for row in found] == [row[1:] for row in rows]
+    for (found_name, *_), (name, *_) in zip(found, rows, strict=True):
+        assert found_name in (name, f"'{name}")  # of what would be a formula
 
 
 def test_csv_has_numbers_in_full_and_data_as_it_is():

@@ -11,7 +11,7 @@ import assay
 from assay.core.errors import TrackerError
 from assay.core.record import read_journal
 from assay.run import delivery, journal
-from assay.run.feed import DONE, STOPPED, WAITING, Cursor
+from assay.run.cursor import DONE, STOPPED, WAITING, Cursor
 
 SPEC = {"tracker": "fake", "uri": "u"}
 
@@ -57,7 +57,7 @@ def sender(monkeypatch):
 
 STATES = """
 import sys, time
-from assay.run.feed import Cursor
+from assay.run.cursor import Cursor
 cursor = Cursor.of(sys.argv[1], {"tracker": "fake", "uri": "u"})
 """
 WAITS = "cursor.state, cursor.error, cursor.since = 'waiting', 'no route', time.time()\n"
@@ -173,8 +173,8 @@ def test_a_python_that_does_not_start(tmp_path, monkeypatch, caplog):
     with assay.Run(tmp_path / "exp", trackers=[Fake()], flush_s=60) as run:
         run.log({"a": 1}, step=0)
     assert caplog.messages == [
-        "assay: nothing is sent to trackers: /no/python does not start (No such file or "
-        f"directory); later: assay resync {tmp_path}/exp"
+        "assay: nothing is sent to trackers: /no/python: No such file or directory; later: "
+        f"assay resync {tmp_path}/exp"
     ]
 
 

@@ -9,7 +9,8 @@ import pytest
 from assay.core.errors import MissingDependency, Refused
 from assay.core.record import Points, RunRecord
 from assay.run import feed as feeding
-from assay.run.feed import DONE, STOPPED, WAITING, Cursor, Feed
+from assay.run.cursor import DONE, STOPPED, WAITING, Cursor
+from assay.run.feed import Feed
 from run_kit import END, HEAD, Scripted, metric, points, write_journal
 
 

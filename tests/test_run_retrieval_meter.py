@@ -8,7 +8,7 @@ import pytest
 
 import assay
 import retrieval_jobs as jobs
-from assay import RetrievalMeter
+from assay import Meters, RetrievalMeter
 from assay.core.errors import InputError
 from gloo_kit import SIZE, Pool
 
@@ -55,6 +55,12 @@ def test_no_rank_holds_the_gallery(pool: Pool) -> None:
                    "float32 of width 3; they must be alike"] * 2),
         ("width", *["SyncError: sync: embeddings of rank 0 are float64 of width 3, those of rank 1 "
                     "float64 of width 4; they must be alike"] * 2),
+        ("one way", *["SyncError: sync: ranks have other meters (ranks 0, 2, 3: count_ranks(k=[1, "
+                      '2, 5], metric="dot"); ranks 1: count_ranks(k=[1, 2, 5], metric="dot"); '
+                      "query_to_gallery and gallery_to_query); all ranks must sync the same"] * 2),
+        ("other kind", *["SyncError: sync: ranks have other meters (ranks 0, 2, 3: ranks (Retrieval"
+                         "Meter); ranks 1: ranks); all ranks must"] * 2),
+        ("empty", "{", "{"),
         ("no gallery", *["InputError: RetrievalMeter: there are 12 queries and 0 gallery"] * 2),
     ],
 )  # fmt: skip
@@ -66,8 +72,8 @@ def test_what_one_rank_does_wrong_all_are_told(
         assert all(a.startswith(("InputError: ", others)) for a in answers), answers
         assert any(a.startswith("InputError: ") and "NaN" in a for a in answers), answers
     else:
-        assert answers.pop(1).startswith(own)
-        assert all(answer.startswith(others) for answer in answers)
+        assert str(answers.pop(1)).startswith(own)
+        assert all(str(answer).startswith(others) for answer in answers)
     assert pool.run("retrieval_jobs:nothing") == [{}] * SIZE  # nobody is left waiting
 
 
@@ -112,6 +118,64 @@ def test_embeddings_may_change_afterwards() -> None:
             meter.update(own, own)
             own[:] = 1.0
             assert meter.compute()["recall_at_1"] == 1.0
+
+
+class Foreign:
+    """An array of another library, on the host."""
+
+    ndim = 2
+
+    def __init__(self, rows: Any) -> None:
+        self.rows, self.shape = rows, rows.shape
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.array(self.rows, dtype)
+
+
+def test_batches_of_other_kinds() -> None:
+    meter = RetrievalMeter(assay.count_ranks)
+    meter.update(np.zeros((0, 7), np.float16), np.zeros((0, 2)), ids=[])  # of a loop's empty end
+    assert meter.compute() == {}
+    meter.update(Foreign(np.eye(3)), Foreign(np.eye(3)))
+    assert meter.compute()["recall_at_1"] == 1.0
+    with torch.inference_mode():
+        own = torch.eye(3, requires_grad=True)
+        meter = RetrievalMeter(assay.count_ranks, both_directions=True)
+        meter.update(own, own, ids=torch.arange(3))
+    meter.update(own.clone(), own.clone(), ids=torch.arange(2, 5))
+    assert meter.scores()[0].n == 5
+
+
+def test_ranks_among_meters_that_count(pool: Pool) -> None:
+    found = pool.run("retrieval_jobs:among_others")
+    assert found == [jobs.among_others(None, None)] * SIZE
+    assert len(found[0]["values"]) > 20
+    calls = pool.run("retrieval_jobs:calls_among_others")
+    assert calls == [{"alone": [1, 2], "first": [1, 2]}] * SIZE
+
+
+def test_meters_of_embeddings_are_named_and_read_by_name() -> None:
+    meters = Meters(
+        {
+            "labels": assay.count_labels,
+            "ranks": RetrievalMeter(assay.count_ranks, prefix="r_", tags={"model": "clip"}),
+        },
+        prefix="val_",
+    )
+    meters.update([0, 1], [0, 1])
+    assert meters.state["ranks"] is None
+    meters["ranks"].update(np.eye(2), np.eye(2))
+    found = meters.compute()
+    assert (found["val_accuracy"], found["val_r_clip/recall_at_1"]) == (1.0, 1.0)
+    assert {score.name for score in meters.scores()} > {"accuracy", "recall@1"}
+    meters.reset()
+    assert meters.compute() == {}
+    alone = Meters({"ranks": RetrievalMeter(assay.count_ranks)})
+    with pytest.raises(InputError, match=r"none of the meters counts batches; .*meters\['ranks'\]"):
+        alone.update(np.eye(2), np.eye(2))
 
 
 def test_what_is_refused() -> None:
@@ -159,6 +223,12 @@ def test_what_is_refused() -> None:
     plain.update(eye, eye)
     with pytest.raises(InputError, match="give ids= with each batch, or with none"):
         plain.update(eye, eye, ids=[5, 6])
+    named = meter()
+    with pytest.raises(InputError, match="of query, give ids= with each batch, or with none"):
+        named.update(eye, eye)  # would be numbered from 0, and left out
+    with pytest.raises(InputError, match="gallery has width 3, batches before 2"):
+        named.update(eye, np.eye(3)[:2], ids=[2, 3])
+    assert named.synced().pairs.shape[0] == 2  # nothing of a bad batch was kept
     plain.reset()
     plain.update(eye)
     with pytest.raises(InputError, match="there are 2 queries and 0 gallery rows"):

@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 
+import dask
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,24 @@ def test_it_travels_to_another_process():
     state = assay.add_states(pickle.loads(done.stdout))
     whole = assay.count_labels([1, 0, 1], [1, 1, 1], weights=[2.0, 1.0, 0.5], positive=1)
     assert state.to_bytes() == whole.to_bytes()
+
+
+def test_duckdb_hands_its_batches_over():
+    database = duckdb.connect()
+    database.register("pairs", TABLE)
+    counts = assay.state_rows(assay.count_words, "said", "heard", by="voice")
+    batches = database.sql("select * from pairs where id < 5").to_arrow_reader(2)
+    state = assay.add_states(counts(batches))
+    whole = assay.count_words(SAID[:5], HEARD[:5], by={"voice": pa.array(VOICE[:5])})
+    assert state.to_bytes() == whole.to_bytes()
+
+
+def test_dask_counts_its_partitions():
+    counts = assay.state_rows(assay.count_words, "said", "heard")
+    partitions = [TABLE.slice(start, 2).to_batches() for start in (0, 2, 4)]
+    tasks = [dask.delayed(list)(dask.delayed(counts)(batches)) for batches in partitions]
+    rows = itertools.chain(*dask.compute(*tasks, scheduler="threads"))
+    assert assay.add_states(rows).to_bytes() == assay.count_words(SAID, HEARD).to_bytes()
 
 
 def test_items_by_their_ids():

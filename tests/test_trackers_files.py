@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import resource
 import signal
 import struct
 import subprocess
@@ -262,3 +263,36 @@ print(open(logger.experiment.metrics_file_path).read().split())
         "[({'val_loss': 0.5}, 3)]",
         "['step,val_loss', '3,0.5']",
     ]
+
+
+def little_room():
+    """For a process: no file may be longer."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+
+def test_what_wandb_could_not_write_is_not_sent(tmp_path):
+    folder = tmp_path / "exp"
+    with assay.Run(folder) as run:
+        for step in range(1_000):
+            run.log({"loss": step / 7}, step=step)
+    head, _, rest = (folder / "journal.jsonl").read_text().partition("\n")
+    spec = json.dumps(assay.trackers.wandb.WandB(project="exp").spec())
+    head = head.replace('"trackers":[]', f'"trackers":[{spec}]')
+    (folder / "journal.jsonl").write_text(f"{head}\n{rest}")
+    done = resync(folder, preexec_fn=little_room)
+    assert done.returncode == 2
+    assert "wandb exp offline: W&B could not write all of " in done.stderr
+    done = resync(folder)
+    assert (done.returncode, done.stdout.partition("\n")[0]) == (
+        0, "wandb exp offline: 1,000 points sent",
+    )  # fmt: skip
+    history, _, _ = rows(folder / "wandb")
+    assert [row["step"] for row in history] == list(range(1_000))
+
+
+def test_wandb_gets_nothing_where_there_is_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("assay.trackers.wandb.ROOM_BYTES", 1 << 80)
+    tracker = assay.trackers.wandb.WandB()
+    tracker._folder = str(tmp_path)
+    with pytest.raises(OSError, match="No space left on device"):
+        tracker.log([])

@@ -18,12 +18,11 @@ import assay
 QUIET = {"PYTHONWARNINGS": "ignore"}  # of the SDKs, in processes of their own
 
 
-def resync(folder, *options):
+def resync(folder, **more):
     """`assay resync` in a process of its own, as a person runs it."""
-    command = [sys.executable, "-m", "assay", "resync", str(folder), *options]
-    return subprocess.run(
-        command, env=os.environ | QUIET, capture_output=True, text=True, check=False, timeout=120
-    )
+    command = [sys.executable, "-m", "assay", "resync", str(folder)]
+    about = {"capture_output": True, "text": True, "timeout": 120, **more}
+    return subprocess.run(command, env=os.environ | QUIET, check=False, **about)
 
 
 class Server:

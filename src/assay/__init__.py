@@ -102,7 +102,7 @@ _HOME = {
     "count_distillation": "assay.metrics.distillation",
     "count_mean": "assay.metrics.mean",
     "Meter": "assay.run.meter",
-    "Meters": "assay.run.meter",
+    "Meters": "assay.run.meters",
     "RetrievalMeter": "assay.run.retrieval_meter",
     "add_states": "assay.run.state_rows",
     "state_rows": "assay.run.state_rows",

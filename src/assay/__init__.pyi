@@ -106,7 +106,7 @@ from assay.ops.similarity import topk as topk
 from assay.readers import read as read
 from assay.run.journal import Run as Run
 from assay.run.meter import Meter as Meter
-from assay.run.meter import Meters as Meters
+from assay.run.meters import Meters as Meters
 from assay.run.retrieval_meter import RetrievalMeter as RetrievalMeter
 from assay.run.state_rows import add_states as add_states
 from assay.run.state_rows import state_rows as state_rows

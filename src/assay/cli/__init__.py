@@ -153,7 +153,7 @@ def env(
     ] = False,
     json: Json = False,
 ) -> None:
-    """What a bug report needs: versions, threads, the kernel cache, the native module."""
+    """What a bug report needs: versions, processor, settings, kernel cache, native module, GPUs."""
     from assay.ops.environment import describe, warm_kernels
 
     facts = describe()

@@ -108,6 +108,8 @@ def _bound(kind: str, text: str) -> Bound:
     if not found or (percent and kind != "max-drop"):
         example = "wer=0.5%" if kind == "max-drop" else "val_macro_f1=0.82"
         raise InputError(f"--{kind} must be a name and a number, as in {example}, got {text!r}")
+    if not math.isfinite(float(found["limit"])):
+        raise InputError(f"--{kind} must be a number that a float can hold, got {text!r}")
     limit = Decimal(found["limit"]) / (100 if percent else 1)
     if kind == "max-drop" and limit < 0:
         raise InputError(f"--max-drop must be at least 0, got {text!r}; --min asks for a gain")

@@ -6,11 +6,12 @@ same function.
 """
 
 import functools
+import gc
 import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
@@ -18,6 +19,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from assay.cli.engines import check_engine, engine_for, loaded
 from assay.cli.shared import check_named, check_output, printing
 from assay.core.errors import InputError
 
@@ -38,16 +40,18 @@ STATES = (
     "assay.metrics.keywords",
     "assay.metrics.meteor",
     "assay.metrics.meteor15",
+    "assay.metrics.rank_counts",
     "assay.metrics.rouge",
     "assay.metrics.ter",
 )
 
 BAGS = "bags of "  # how the names of bags begin among those of states
 
-ENGINES = {"local": "assay.run.jobs:local"}
+# A killed job counts again what it had of a shard, and a shard is a file: some of each. Where
+# nothing is kept, shards are so small that a cluster has some for every CPU.
+SHARDS, SHARD_BYTES, SPREAD_BYTES = 64, 256 << 20, 32 << 20
 
-# A killed job counts again what it had of a shard, and a shard is a file: some of each.
-SHARDS, SHARD_BYTES = 64, 256 << 20
+OBJECTS = 200_000  # new ones, before Python looks for cycles
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,23 @@ class Scale:
             rich_help_panel=PANEL,
         ),
     ] = "stop"
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Who counts: local, the cores of this machine; or ray, a Ray cluster.",
+            rich_help_panel=PANEL,
+        ),
+    ] = "local"
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The Ray cluster, as auto or ray://head:10001; without it and RAY_ADDRESS one is "
+            "started on this machine.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
     progress_json: Annotated[
         bool,
         typer.Option(
@@ -133,7 +154,8 @@ class Task(NamedTuple):
 
     count: rows -> run.jobs.Answer, a partial of a function of a module. things: what an item is
     called. headline: see cli/watch.py. definition: all that decides what is counted, shown: how it
-    is printed, both as plain JSON. per_item, definitions: of the per-item file.
+    is printed, both as plain JSON. per_item, definitions: of the per-item file. locked: counting
+    holds Python's lock, so that threads wait for each other. gpu: as of Job.
     """
 
     command: str
@@ -146,6 +168,8 @@ class Task(NamedTuple):
     shown: Mapping[str, Any]
     per_item: str | None = None
     definitions: Mapping[str, Any] | None = None
+    locked: bool = False
+    gpu: bool = False
 
 
 def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
@@ -155,7 +179,7 @@ def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
     from assay.run.jobs import Job, cut
     from assay.run.state_file import Origin
 
-    number, of = _checked(scale)
+    number, of = _checked(scale, task)
     if scale.state_out is not None:
         check_output("--state-out", scale.state_out, task.paths)
     skip = scale.on_error == "skip"
@@ -166,19 +190,22 @@ def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
     inputs = fingerprints(task.paths) if keeps else ()
     definition = {**task.definition, "--on-error": scale.on_error}
     origin = Origin(task.command, definition, task.shown, inputs)
-    job = Job(source, task.count, skip, task.per_item, scale.work_dir is not None, task.definitions)
+    folder = scale.work_dir is not None
+    job = Job(source, task.count, skip, task.per_item, folder, task.definitions, task.gpu)
     parts = source.parts()
+    engine = engine_for(scale, task, parts)
     if of == 0:
-        of = _shards(parts) if scale.work_dir is not None else 1
+        of = 1 if engine == "local" and scale.work_dir is None else _shards(scale, parts)
     shards = cut(parts, of)
     if number:
         shards = shards[number - 1 : number]
     last: Callable[[Any], T | None] = finish if scale.state_out is None else lambda done: None
     if scale.work_dir is not None:
-        done = _kept(scale, task, origin, job, shards)
+        done = _kept(scale, engine, task, origin, job, shards)
         result = last(done)
     else:
-        done, result = _at_once(_counted(scale, task, job, shards, ()), len(shards), last)
+        dones = _counted(scale, engine, task, job, shards, ())
+        done, result = _at_once(dones, len(shards), last)
     tell_left_out(done, task.things)
     if scale.state_out is not None:
         _write(scale.state_out, done, origin, task.things)
@@ -197,13 +224,14 @@ def _at_once(dones: Iterator[Any], shards: int, finish: Callable[[Any], T]) -> t
     return whole, result
 
 
-def _checked(scale: Scale) -> tuple[int, int]:
+def _checked(scale: Scale, task: Task) -> tuple[int, int]:
     """The number of --shard and of how many, or 0, 0; refuses options that do not fit."""
     check_named(("--on-error", scale.on_error, ("stop", "skip")))
     if scale.force and scale.work_dir is None:
         raise InputError("--force goes with --work-dir, the folder to start over in")
     if scale.work_dir == "":
         raise InputError("--work-dir must name a folder, got an empty name")
+    check_engine(scale, task)
     if scale.shard is None:
         return 0, 0
     if scale.state_out is None or scale.work_dir is not None:
@@ -217,30 +245,40 @@ def _checked(scale: Scale) -> tuple[int, int]:
     return int(number), int(of)
 
 
-def _shards(parts: Sequence[Any]) -> int:
+def _shards(scale: Scale, parts: Sequence[Any]) -> int:
     size = sum(part.size or 0 for part in parts)
-    return max(1, min(len(parts), max(SHARDS, size // SHARD_BYTES)))
+    own = SPREAD_BYTES if scale.work_dir is None else SHARD_BYTES
+    return max(1, min(len(parts), max(SHARDS, size // own)))
 
 
 def _counted(
-    scale: Scale, task: Task, job: Any, shards: Sequence[Any], finished: Sequence[Any]
+    scale: Scale,
+    engine: str,
+    task: Task,
+    job: Any,
+    shards: Sequence[Any],
+    finished: Sequence[Any],
+    kept: Iterable[Any] = (),
 ) -> Iterator[Any]:
-    """The Done of every shard that is not finished, while a bar shows how far it is."""
+    """The Done of every shard that is not finished, while a bar shows how far it is. kept: what was
+    counted of those that are."""
     from assay.cli.watch import watching
 
-    module, _, name = ENGINES["local"].partition(":")
-    engine = getattr(import_module(module), name)
+    count = loaded(engine, scale)
     todo = [shard for shard in shards if shard not in finished]
     shown = [part for shard in shards for part in job.source.parts()[shard.start : shard.stop]]
-    with watching(
-        shown, shards, finished, task.things, task.headline, scale.progress_json
-    ) as watch:
-        for done in engine(job, todo, watch):
-            watch.shard()
+    watched = watching(shown, shards, finished, task.things, task.headline, scale.progress_json)
+    with _rarely_collecting(), watched as watch:
+        for total in kept:
+            watch.kept(total)
+        for done in count(job, todo, watch):
+            watch.done(done.shard.width)
             yield done
 
 
-def _kept(scale: Scale, task: Task, origin: Any, job: Any, shards: Sequence[Any]) -> Any:
+def _kept(
+    scale: Scale, engine: str, task: Task, origin: Any, job: Any, shards: Sequence[Any]
+) -> Any:
     """The Done of all shards, each of which is kept as soon as it is counted."""
     from assay.run.work_dir import WorkDir
 
@@ -250,7 +288,8 @@ def _kept(scale: Scale, task: Task, origin: Any, job: Any, shards: Sequence[Any]
         number = len(finished)
         try:
             with _gently() as may_go_on:
-                for done in _counted(scale, task, job, shards, finished):
+                kept = (work.get(shard).total for shard in finished)
+                for done in _counted(scale, engine, task, job, shards, finished, kept):
                     work.put(done)
                     number += 1
                     may_go_on()
@@ -262,6 +301,18 @@ def _kept(scale: Scale, task: Task, origin: Any, job: Any, shards: Sequence[Any]
             )
             raise
         return functools.reduce(lambda a, b: a + b, map(work.get, shards))
+
+
+@contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    """States have no cycles: to look for some takes half of the time where there are thousands of
+    groups."""
+    before = gc.get_threshold()
+    gc.set_threshold(OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def know_states() -> None:

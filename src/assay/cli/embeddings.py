@@ -3,12 +3,26 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from assay.cli.shared import as_options, check_own_columns, status
 from assay.core.errors import DataError, InputError
 
-__all__ = ["CUTS", "Asked", "Side", "fitting_cuts", "fitting_depth", "score_embeddings", "side"]
+__all__ = [
+    "CUTS",
+    "Asked",
+    "Side",
+    "check_rows",
+    "fitting_cuts",
+    "fitting_depth",
+    "item_columns",
+    "judged",
+    "naming",
+    "score_embeddings",
+    "side",
+    "write_run",
+]
 
 CUTS = (1, 5, 10)
 DEPTH = 100
@@ -44,16 +58,22 @@ class Asked(NamedTuple):
     directions: tuple[str, str]
     by: Sequence[str]
 
+    def turned(self) -> "Asked":
+        """The other direction."""
+        return self._replace(query=self.gallery, gallery=self.query, by=())
+
     def groups(self) -> dict[str, Any]:
         """Columns that group the queries."""
         return {name: self.query.names.column(name) for name in self.by}
 
 
-def side(path: str, ids: str | None, keep: Sequence[str]) -> Side:
+def side(path: str, ids: str | None, keep: Sequence[str], streamed: bool = False) -> Side:
+    """Vectors with their names. streamed: they are read in blocks when they are needed."""
     from assay.readers.arrays import read_vectors
     from assay.readers.rankings import read_ids
+    from assay.readers.vector_files import VectorFiles
 
-    vectors = read_vectors(path)
+    vectors = VectorFiles(path) if streamed else read_vectors(path)
     names = read_ids(ids, keep) if ids else None
     if names is not None and len(names) != len(vectors):
         raise DataError(f"{ids} has {len(names)} ids, {path} has {len(vectors)} rows")
@@ -83,6 +103,16 @@ def fitting_depth(depth: int | None, asked: Asked) -> int:
     return depth or min(DEPTH, most)
 
 
+def check_rows(asked: Asked) -> None:
+    """Refuse sides that do not fit together."""
+    q, g = asked.query.size, asked.gallery.size
+    if asked.exclude_self and q != g:
+        raise InputError(
+            f"--exclude-self: {asked.query.path} has {q} rows, {asked.gallery.path} has {g}; it "
+            "needs the same rows on both sides"
+        )
+
+
 def score_embeddings(
     asked: Asked,
     relevance: str,
@@ -98,21 +128,17 @@ def score_embeddings(
     from assay.run.items import ItemFile
     from assay.run.trec import RunFile
 
+    check_rows(asked)
     q, g = asked.query.size, asked.gallery.size
-    if asked.exclude_self and q != g:
-        raise InputError(
-            f"--exclude-self: {asked.query.path} has {q} rows, {asked.gallery.path} has {g}; it "
-            "needs the same rows on both sides"
-        )
     with ItemFile.maybe(per_item) as items, RunFile.maybe(run_out) as run:
         if run is not None:
             _check_ids(asked)
-        judged = _judged(asked, relevance, format)
-        with status(f"ranking {q:,} queries against {g:,} rows") as tell, _naming(asked, relevance):
+        relevant = judged(asked, relevance, format)
+        with status(f"ranking {q:,} queries against {g:,} rows") as tell, naming(asked, relevance):
             state = count_ranks(
                 asked.query.vectors,
                 asked.gallery.vectors,
-                judged,
+                relevant,
                 metric=asked.metric,
                 both_directions=asked.both,
                 directions=asked.directions,
@@ -123,12 +149,12 @@ def score_embeddings(
             if items is not None:
                 _write_items(items, state, asked)
             if run is not None:
-                for done in _write_run(run, asked, depth):
+                for done in _run_lines(run, asked, depth):
                     tell(f"writing the best {depth:,}: {done:,} of {q:,} queries")
     return state
 
 
-def _judged(asked: Asked, relevance: str, format: str | None) -> Any:
+def judged(asked: Asked, relevance: str, format: str | None) -> Any:
     """What is relevant, as count_ranks takes it."""
     import numpy as np
 
@@ -160,7 +186,7 @@ def _judged(asked: Asked, relevance: str, format: str | None) -> Any:
 
 
 @contextmanager
-def _naming(asked: Asked, relevance: str) -> Iterator[None]:
+def naming(asked: Asked, relevance: str) -> Iterator[None]:
     """Errors about an argument become errors about its file."""
     paths = {"query": asked.query.path, "gallery": asked.gallery.path}
     try:
@@ -168,10 +194,14 @@ def _naming(asked: Asked, relevance: str) -> Iterator[None]:
     except DataError:
         raise
     except InputError as error:
+        told = str(error)
+        row = re.match(r"query\[(\d+)\]", told)
+        if row and hasattr(asked.query.vectors, "where"):
+            told = asked.query.vectors.where(int(row[1])) + told[row.end() :]
         told = re.sub(
             r"^(query)( and )(gallery)\b|^(query|gallery)(?=\[|:| is)",
             lambda found: "".join(paths.get(part, part) for part in found.groups() if part),
-            str(error),
+            told,
         )
         told = re.sub(r"^relevant(?=\[|:)", lambda _: relevance, told)
         if re.match(r"query \S+ has no relevant item", told):
@@ -184,25 +214,27 @@ def _naming(asked: Asked, relevance: str) -> Iterator[None]:
 
 def _write_items(items: Any, state: Any, asked: Asked) -> None:
     """The queries that count; with both directions, then the gallery rows that do."""
+    for back, own in enumerate([state, state.reverse][: 1 + asked.both]):
+        items.write(item_columns(own, asked, bool(back)), own.per_item("id"), 0)
+
+
+def item_columns(own: Any, asked: Asked, back: bool) -> dict[str, Any]:
+    """Columns of the per-item file. own: ranks of queries, or of gallery rows (back), whose ids are
+    the numbers of rows."""
     import pyarrow as pa
 
-    sides = [(asked.query, state), (asked.gallery, state.reverse)][: 1 + asked.both]
-    for (side, own), direction in zip(sides, asked.directions, strict=False):
-        places = own.per_item("id")
-        values = own.item_columns()
-        if side.names is not None:
-            values["query"] = side.names.column("id").take(pa.array(places))
-        first = {"direction": pa.array([direction] * len(places))} if asked.both else {}
-        check_own_columns(asked.by, {"row", *first, *values})
-        for name, column in asked.groups().items():
-            first[name] = (
-                column.take(pa.array(places))
-                if own is state
-                else pa.nulls(len(places), column.type)
-            )
-        if asked.both and side.names is None and asked.query.names is not asked.gallery.names:
-            values["query"] = pa.array(values["query"]).cast(pa.string())
-        items.write(first | values, places, 0)
+    side = asked.gallery if back else asked.query
+    places = own.per_item("id")
+    values: dict[str, Any] = own.item_columns()
+    if side.names is not None:
+        values["query"] = side.names.column("id").take(pa.array(places))
+    first = {"direction": pa.array([asked.directions[back]] * len(places))} if asked.both else {}
+    check_own_columns(asked.by, {"row", *first, *values})
+    for name, column in asked.groups().items():
+        first[name] = pa.nulls(len(places), column.type) if back else column.take(pa.array(places))
+    if asked.both and side.names is None and asked.query.names is not asked.gallery.names:
+        values["query"] = pa.array(values["query"]).cast(pa.string())
+    return first | values
 
 
 def _check_ids(asked: Asked) -> None:
@@ -216,23 +248,47 @@ def _check_ids(asked: Asked) -> None:
                 )
 
 
-def _write_run(run: Any, asked: Asked, depth: int) -> Iterator[int]:
+def write_run(path: str, asked: Asked, relevance: str, depth: int) -> None:
+    """Write the best of every query to a TREC run, of sides that are read in blocks."""
+    from assay.run.trec import RunFile
+
+    q = asked.query.size
+    told = f"writing the best {depth:,}"
+    _check_ids(asked)
+    with RunFile.maybe(path) as run, status(told) as tell, naming(asked, relevance):
+        for done in _run_lines(run, asked, depth):
+            tell(f"{told}: {done:,} of {q:,} queries")
+
+
+def _run_lines(run: Any, asked: Asked, depth: int) -> Iterator[int]:
     """Write the best of every query; how many queries are done."""
     import numpy as np
-
-    from assay.ops.similarity import topk
 
     queries, items = asked.query.labels(), asked.gallery.labels()
     k = depth + asked.exclude_self
     step = max(1, CHUNK // k)
     for start in range(0, len(queries), step):
-        vectors = asked.query.vectors[start : start + step]
-        scores, index = topk(vectors, asked.gallery.vectors, k, metric=asked.metric)
-        if asked.metric == "l2":
-            scores = 0.0 - scores
+        stop = min(start + step, len(queries))
+        scores, index = _best(asked, start, stop, k)
         for query, own, rows in zip(range(start, start + step), scores, index, strict=False):
             if asked.exclude_self:
                 others = np.flatnonzero(rows != query)[:depth]
                 own, rows = own[others], rows[others]
             run.write(queries[query], [items[row] for row in rows.tolist()], own.tolist())
-        yield start + len(vectors)
+        yield stop
+
+
+def _best(asked: Asked, start: int, stop: int, k: int) -> tuple[Any, Any]:
+    """Scores, higher is better, and rows of the k best of queries start..stop."""
+    from assay.ops.similarity import topk
+    from assay.run.ranking_shards import best_of
+
+    query, gallery = asked.query.vectors, asked.gallery.vectors
+
+    def best(own: Any, rows: Any, k: int) -> tuple[Any, Any]:
+        scores, index = topk(own, rows, k, metric=asked.metric)
+        return (0.0 - scores if asked.metric == "l2" else scores), index
+
+    if not hasattr(gallery, "blocks"):
+        return best(query[start:stop], gallery, k)
+    return best_of(partial(best, query.read(start, stop)), gallery.blocks(), k)

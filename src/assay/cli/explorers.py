@@ -1,6 +1,5 @@
 """Rows of error explorers: from files that options name, and from tables that runs have kept."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 from assay.cli.progress import progress
 from assay.cli.shared import status
 from assay.core.errors import DataError, InputError
+from assay.core.paths import path_inside
 
 __all__ = ["Columns", "label_rows", "of_runs", "ranking_rows", "transcript_rows"]
 
@@ -191,26 +191,40 @@ def ranking_rows(
 # -- what runs have kept ---------------------------------------------------------------------------
 
 
-def of_runs(records: Iterable[Any], most: int) -> tuple[dict[str, Any], list[str]]:
+def of_runs(
+    records: Iterable[Any], most: int, taken: Iterable[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
     """Name -> rows of each table and artifact of runs whose columns say what it is (KINDS), and
-    what is left out."""
+    what is left out, with why: nobody asked for these. taken: names of other explorers."""
+    from assay.report.groups import unique
+
     records = list(records)
     found: dict[str, Any] = {}
     left: list[str] = []
+    called = [record.name for record in records]
     for record in records:
         for file in (*record.tables, *record.artifacts):
-            path = os.path.join(record.directory, file.path)
+            try:
+                path = path_inside(record.directory, file.path)
+            except DataError as error:
+                left.append(f"{file.name}: {error}")
+                continue
             there = _columns(path)
             kind = next((k for k, sets in KINDS.items() if any(s <= {*there} for s in sets)), None)
             if kind is None:
                 continue
-            name = f"{record.name}: {file.name}" if len(records) > 1 else file.name
+            own = record.name if called.count(record.name) == 1 else record.directory
+            name = f"{own}: {file.name}" if len(records) > 1 else file.name
             name += "".join(f", {tag} {value}" for tag, value in file.tags.items())
             name += f", step {file.step}" if file.step is not None else ""
             if len(found) >= KEPT:
-                left.append(name)
+                left.append(f"{name}: there are {KEPT} others")
                 continue
-            found[name] = _kept(kind, path, there, most)
+            name = unique([*taken, *found, name])[-1]
+            try:
+                found[name] = _kept(kind, path, there, most)
+            except (DataError, InputError) as error:
+                left.append(f"{name}: {error}")
     return found, left
 
 

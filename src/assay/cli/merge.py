@@ -14,7 +14,8 @@ from assay.core.errors import DataError
 __all__ = ["merge"]
 
 # the command that wrote a state file -> who prints what was counted
-SHOWN = {name: f"assay.cli.{name}:show" for name in ("transcripts", "captions", "labels")}
+COMMANDS = ("transcripts", "captions", "labels", "rankings")
+SHOWN = {name: f"assay.cli.{name}:show" for name in COMMANDS}
 
 TOLD = 10  # shards in an error
 FACTS = ("name", "size", "digest")  # of an input: a copy of it has another time
@@ -53,6 +54,8 @@ def merge(
     whole = functools.reduce(lambda a, b: a + b, (done for _, done, _ in read))
     tell_left_out(whole)
     origin = read[0][2]
+    if origin.command not in SHOWN:
+        raise DataError(f"{read[0][0]}: of {origin.command!r:.40}, whose counts are not shown here")
     module, _, name = SHOWN[origin.command].partition(":")
     getattr(import_module(module), name)(whole, origin.shown, form, len(missing))
 
@@ -64,9 +67,9 @@ def _check_alike(first: str, ours: Any, path: str, theirs: Any) -> None:
     sides = [{"command": one.command, "definition": one.definition} for one in (ours, theirs)]
     if change := difference(*sides):
         raise DataError(f"{path}: cannot be added to {first}, which was counted {change}")
-    inputs = [[[one[fact] for fact in FACTS] for one in own.inputs] for own in (ours, theirs)]
+    inputs = [[[one.get(fact) for fact in FACTS] for one in own.inputs] for own in (ours, theirs)]
     if inputs[0] != inputs[1]:
-        names = [one["name"] for own in (ours, theirs) for one in own.inputs]
+        names = [one.get("name") for own in (ours, theirs) for one in own.inputs]
         differ = next((b[0] for a, b in zip(*inputs, strict=False) if a != b), names[-1])
         raise DataError(f"{path}: cannot be added to {first}: its input {differ} is another one")
 

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from assay.cli.corpus import Scale, scaled
 from assay.cli.embeddings import (
     CUTS,
     Asked,
@@ -15,34 +16,37 @@ from assay.cli.embeddings import (
     score_embeddings,
     side,
 )
-from assay.cli.intervals import DEFAULT, NONE, IntervalOption, Intervals, drawn, resamples_of
+from assay.cli.intervals import DEFAULT, IntervalOption, resamples_of
+from assay.cli.ranking_parts import is_large, score_parts, states_of
+from assay.cli.ranking_runs import Runs, named_error, score_runs
+from assay.cli.ranking_scores import print_ranks
 from assay.cli.shared import (
     Csv,
     Json,
     Markdown,
-    as_options,
     check_named,
     check_output,
     form_of,
-    print_scores,
     status,
 )
 from assay.core.errors import DataError, InputError
 
-__all__ = ["rankings"]
+__all__ = ["rankings", "show"]
 
 DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 
 EMBEDDINGS, RUN, OUTPUT = "Embeddings", "A run", "Output"
 
 
+@scaled
 def rankings(
     queries: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
             help="Vectors of the queries: .npy, .npz (FILE.npz:NAME of several arrays), or "
-            "lists in a column of a Parquet or Arrow file (FILE:COLUMN).",
+            "lists in a column of a Parquet or Arrow file (FILE:COLUMN). A quoted glob stands for "
+            "several files, in order of their names.",
             rich_help_panel=EMBEDDINGS,
         ),
     ] = None,
@@ -112,7 +116,8 @@ def rankings(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Rankings: a TREC run, or a table with columns query, item and score.",
+            help="Rankings: a TREC run, or a table with columns query, item and score. A quoted "
+            "glob stands for several files, each query whole in one of them.",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -204,11 +209,14 @@ def rankings(
     json: Json = False,
     csv: Csv = False,
     markdown: Markdown = False,
+    *,
+    scale: Scale,
 ) -> None:
     """Recall@k, average precision, nDCG and the rest, exactly and at full depth, of embeddings
     (--queries, --gallery, --relevance) or of a given run (--run, --qrels)."""
     from assay.metrics.rank_conventions import CONVENTIONS, EMPTY, TIES
     from assay.ops.similarity import METRICS
+    from assay.readers.files import expand
     from assay.readers.rankings import TABLES
 
     of_embeddings = {
@@ -238,6 +246,11 @@ def rankings(
     if from_run:
         _check_outputs(outputs, [run or "", qrels or ""])
         definition |= {"k": _cuts(k) or CUTS, "complete": complete}
+        if scale != Scale() or len(expand(run or "")) > 1:
+            runs = Runs(run or "", qrels or "", format)
+            if (found := score_runs(scale, runs, definition, per_item, resamples)) is not None:
+                show(*found, form)
+            return
         state = _score_run(run or "", qrels or "", format, definition, per_item)
     else:
         given = [path for path in (queries, gallery, relevance, query_ids, gallery_ids) if path]
@@ -245,9 +258,10 @@ def rankings(
         by = list(dict.fromkeys(by or []))
         if by and not query_ids:
             raise InputError("--by names a column of the --query-ids table; give that too")
+        parts = scale != Scale() or is_large(queries or "", gallery or "")
         asked = Asked(
-            side(queries or "", query_ids, by),
-            side(gallery or "", gallery_ids, ()),
+            side(queries or "", query_ids, by, parts),
+            side(gallery or "", gallery_ids, (), parts),
             metric or "cosine",
             exclude_self,
             both,
@@ -257,10 +271,25 @@ def rankings(
         definition["k"] = fitting_cuts(_cuts(k), asked)
         if run_out:
             depth = fitting_depth(depth, asked)
+        if parts:
+            inputs = dict(zip(("--queries", "--gallery", "--relevance", "--query-ids",
+                               "--gallery-ids"), (queries, gallery, relevance, query_ids,
+                                                  gallery_ids), strict=True))  # fmt: skip
+            found = score_parts(
+                scale, asked, inputs, format, definition, per_item, run_out, depth or 0, resamples
+            )
+            if found is not None:
+                show(*found, form)
+            return
         state = score_embeddings(
             asked, relevance or "", format, definition, per_item, run_out, depth or 0
         )
-    _print(state, form, _intervals(state, resamples))
+    print_ranks(state, resamples, form)
+
+
+def show(done: Any, shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
+    print_ranks(states_of(done, shown), shown["resamples"], form, done, missing)
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -333,42 +362,10 @@ def _score_run(
         try:
             state = count_rankings(ranked, judged, **definition)
         except InputError as error:
-            of_qrels = "judged item" in str(error) or "gain of" in str(error)
-            raise InputError(f"{qrels if of_qrels else run}: {as_options(str(error))}") from error
+            raise named_error(error, run, qrels) from error
         if not len(state.queries):
             raise DataError(f"{run} and {qrels} have no query in common; are these a pair?")
         if items is not None:
             columns = state.item_columns()
             items.write(columns, np.arange(len(columns["id"])), 0)
     return state
-
-
-def _intervals(state: Any, resamples: int) -> Intervals:
-    from assay.metrics.bootstrap import fill_bags
-
-    if not resamples:
-        return NONE
-    sides = zip((state, state.reverse), state.directions or ("",), strict=False)
-    bags = []
-    for own, direction in sides:
-        names = [*own.means, "mean_rank"]
-        bags.append((fill_bags(own, names), {"direction": direction} if direction else {}))
-    return drawn(bags, resamples, "queries")
-
-
-def _print(state: Any, form: str, found: Intervals) -> None:
-    from assay.report import render
-
-    scores = state.scores()
-    if any(score.tags for score in scores):
-        columns = {f"recall@{k}": f"R@{k}" for k in state.k}
-        columns |= {"map": "mAP", "mrr": "MRR", "ndcg": "nDCG", "median_rank": "median rank"}
-        if any(score.name == "queries_without_relevant" and score.value for score in scores):
-            columns["queries_without_relevant"] = "without relevant"
-        table = render.scores_table(scores, columns=columns, items="queries", note=state.statement)
-        tables = [table, *found.beside([score for score in scores if score.name in columns])]
-    else:
-        note = "; ".join(filter(None, (found.note, state.statement)))
-        tables = [render.score_list(scores, note=note, intervals=found.ends)]
-    more = found.as_json()
-    print_scores(form, scores, tables, found.ends, statement=state.statement, **more)

@@ -189,17 +189,18 @@ def report(
         )  # fmt: skip
     with steps(2) as begin:
         begin("what runs have kept")
-        kept, left = of_runs(records, items)
+        kept, left = of_runs(records, items, explorers)
         begin("diagrams")
         path = write_page(
             output, records, {**explorers, **kept}, title=title, metric=metric,
             positive=positive or "positive", figures=figures,
+            notes=[f"Left out: {told}" for told in left],
         )  # fmt: skip
     if log:
         _log(records[0].directory, path)
     with printing():
-        if left:
-            print(f"left out, as there are more than {len(kept)}: {', '.join(left)}")
+        for told in left:
+            print(f"left out: {told}")
         print(path)
 
 
@@ -247,7 +248,7 @@ def _records(given: Sequence[str]) -> list[Any]:
 def _log(directory: str, path: str) -> None:
     """Keep the page in the run, and send it to its trackers."""
     from assay.run.afterwards import keep
-    from assay.run.feed import is_sent, tracker_name
+    from assay.run.cursor import is_sent, tracker_name
     from assay.run.sender import resync
     from assay.trackers import made_of
 

@@ -27,7 +27,7 @@ def resync(
     wandb        offline written anew, whole; online a batch may come twice
     tensorboard  written anew, whole
     """
-    from assay.run.feed import is_sent, tracker_name
+    from assay.run.cursor import is_sent, missing, tracker_name
     from assay.run.sender import resync as send
     from assay.trackers import made_of
 
@@ -45,6 +45,10 @@ def resync(
                 print(f"  refused {cursor.refused:,} entries: {cursor.reason}")
     failed = [cursor for cursor in cursors if not is_sent(cursor)]
     if failed:
-        silent = "it does not answer"
-        lines = [f"{tracker_name(cursor.spec)}: {cursor.error or silent}" for cursor in failed]
+        lines = [
+            f"{tracker_name(cursor.spec)}: {line}"
+            for cursor in failed
+            for line in ([cursor.error] if cursor.error else []) + missing(cursor)
+            or ["it does not answer"]
+        ]
         raise TrackerError("not everything is sent; try again later\n" + "\n".join(lines))

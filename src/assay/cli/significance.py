@@ -1,16 +1,17 @@
 """p-values for tables of runs, of the per-item files that the runs have kept."""
 
-import os
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.cli.compare import compared, read_rows
 from assay.core.errors import DataError, InputError
+from assay.core.paths import path_inside
 
 __all__ = ["called", "item_files", "p_values"]
 
-_BOOTSTRAP = {"method": "bootstrap", "level": 0.95, "resamples": 1000, "seed": 0}
-NOTE = "p: paired bootstrap of per-item files, 1,000 resamples, seed 0, each test for itself"
+_BOOTSTRAP = {"method": "bootstrap", "level": 0.95, "seed": 0}
+LEAST, MOST = 1000, 10_000  # resamples
+OF_A_TEST = 100  # resamples: with fewer the least p there is, corrected, would say nothing
 
 
 def item_files(
@@ -22,15 +23,15 @@ def item_files(
     for record in records:
         for file in record.artifacts:
             tags = {**record.tags, **file.tags}
-            own, path = group(record, tags), os.path.join(record.directory, file.path)
-            if own is not None and "fold" not in tags and _is_per_item(path):
-                found.setdefault(own, []).append(path)
+            own = group(record, tags)
+            if own is not None and "fold" not in tags and file.path.endswith(".parquet"):
+                path = path_inside(record.directory, file.path)
+                if _is_per_item(path):
+                    found.setdefault(own, []).append(path)
     return {own: paths[0] for own, paths in found.items() if len(paths) == 1}
 
 
 def _is_per_item(path: str) -> bool:
-    if not path.endswith(".parquet"):
-        return False
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -43,14 +44,19 @@ def _is_per_item(path: str) -> bool:
 def p_values(
     files: Mapping[Any, str], base: Any, metrics: Mapping[str, str], positive: str | None = None
 ) -> tuple[dict[Any, dict[str, float]], str]:
-    """Of each group and metric against the base, and a note; of nothing where the base has no file.
+    """Of each group and metric against the base, corrected for all of them (Holm), and a note; of
+    nothing where the base has no file.
 
     metrics: what it is called in the table -> in per-item files. A metric whose columns a file
     lacks, or that cannot be paired, has no p; the note says why.
     """
+    from assay.metrics.comparisons import holm
+
     if base not in files or len(files) < 2:
         return {}, ""
-    found: dict[Any, dict[str, float]] = {}
+    tests = (len(files) - 1) * len(metrics)
+    resamples = min(max(LEAST, OF_A_TEST * tests), MOST)
+    made: dict[tuple[Any, str], Any] = {}
     told: list[str] = []
     try:
         rows = {group: read_rows(path) for group, path in files.items()}
@@ -59,19 +65,23 @@ def p_values(
     for group in (own for own in files if own != base):
         for name, item_name in metrics.items():
             try:
-                one = compared(
+                made[group, name] = compared(
                     item_name,
                     (files[base], files[group]),
                     (rows[base], rows[group]),
                     None,
                     positive if item_name == "f1" else None,
-                    _BOOTSTRAP,
+                    {**_BOOTSTRAP, "resamples": resamples},
                 )
             except InputError as error:
                 told.append(f"no p of {name}: {error}")
-                continue
-            found.setdefault(group, {})[name] = one.p_value
-    return found, "; ".join(dict.fromkeys([NOTE] * bool(found) + told))
+    found: dict[Any, dict[str, Any]] = {}
+    for (group, name), one in zip(made, holm(made.values()), strict=True):
+        found.setdefault(group, {})[name] = one.p_adjusted
+    if made:
+        told.insert(0, f"p: paired bootstrap of per-item files, {resamples:,} resamples, seed 0, "
+                    f"corrected for {len(made)} tests (Holm)")  # fmt: skip
+    return found, "; ".join(dict.fromkeys(told))
 
 
 def called(metrics: Sequence[str]) -> dict[str, str]:

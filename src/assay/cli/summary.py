@@ -64,10 +64,16 @@ def summary(
 ) -> None:
     """Tables of runs: their folds and stages, where they have such, or the runs side by side.
 
+    Runs that are folds of one cross-validation, each fold in one of them, are put
+    together; of runs that have the same folds each is a row of means, and of runs
+    that have the same stages each has its rows.
+
     --write NAME writes fold_summary_NAME.csv, best_metrics_NAME.csv and the model
-    of the best fold as best_model_NAME.pt; pipeline_summary_NAME.csv; or, of
-    --by, by_FACTOR_NAME.csv, configurations_NAME.csv and so on. Where stages, or
-    runs of --by, have kept their per-item files as artifacts, differences have p.
+    of the best fold as best_model_NAME.pt; pipeline_summary_NAME.csv; of several
+    such runs over_folds_NAME.csv besides, and pipelines_NAME.csv; or, of --by,
+    by_FACTOR_NAME.csv, configurations_NAME.csv and so on. Where stages, or levels
+    of --by, have kept per-item files as artifacts, differences have p, which is
+    corrected for all of them (Holm).
     """
     from assay.core.record import read_journal
 
@@ -130,35 +136,19 @@ def _pipeline(
     into: str | None,
 ) -> tuple[Named, list[str]]:
     """Folds and stages, or the runs."""
-    from assay.report.groups import unique
-    from assay.report.summary import folds, runs, stages, write_folds, write_stages, write_tables
+    from assay.report.summary import runs, write_tables
 
     tags = {tag for record in records for one in record.metrics.values() for tag in one.tags}
     tags |= {tag for record in records for tag in record.tags}
     tables: Named = {}
     paths: list[str] = []
     if "fold" in tags:
-        chosen = (metric or ["val_macro_f1"])[0]
-        together = [records] if _one_validation(records) else [[record] for record in records]
-        for several in together:
-            found = folds(several, chosen, stage)
-            named = f"_{several[0].name}" if len(together) > 1 else ""
-            for kind, table in (("fold_summary", found.table), ("best_metrics", found.aggregate)):
-                title = f"{several[0].name}: {table.title}" if named else table.title
-                tables[unique([*tables, f"{kind}{named}"])[-1]] = replace(table, title=title)
-            if write:
-                own = os.path.basename(os.path.abspath(several[0].directory))
-                into_own = os.path.join(into, own) if into and named else into
-                paths += write_folds(several, write, chosen, stage, into_own)
+        found, paths = _folds(records, (metric or ["val_macro_f1"])[0], stage, write, into)
+        tables |= found
     if "stage" in tags:
-        title = positive or "positive"
-        significance, note = _of_stages(records, positive)
-        table = stages(records, title, significance=significance)
-        note = "; ".join(filter(None, (table.note, note)))
-        tables["pipeline_summary"] = replace(table, note=note)
-        if write:
-            path = write_stages(records, write, into or "outputs", title, significance=significance)
-            paths.append(path)
+        found, more = _stages(records, positive, write, into or "outputs")
+        tables |= found
+        paths += more
     if not tables:
         tables["runs"] = runs(records, metric or ())
         if write:
@@ -166,15 +156,71 @@ def _pipeline(
     return tables, paths
 
 
-def _one_validation(records: list[Any]) -> bool:
-    """Whether no fold is in two runs: they are of one cross-validation."""
-    owners: dict[Any, str] = {}
-    for record in records:
+def _folds(
+    records: list[Any], metric: str, stage: str | None, write: str | None, into: str | None
+) -> tuple[Named, list[str]]:
+    """Of one cross-validation its folds and their means; of several a row of means for each."""
+    from assay.report.groups import unique
+    from assay.report.summary import folds, over_folds, write_folds, write_tables
+
+    together = _validations(records)
+    each = [folds(several, metric, stage) for several in together]
+    if len(each) == 1:
+        tables = {"fold_summary": each[0].table, "best_metrics": each[0].aggregate}
+        return tables, write_folds(together[0], write, metric, stage, into) if write else []
+    called = _called([several[0] for several in together])
+    tables = {"over_folds": over_folds([*zip(called, each, strict=True)])}
+    paths: list[str] = []
+    if write:
+        folders = unique(os.path.basename(os.path.abspath(own[0].directory)) for own in together)
+        for several, folder in zip(together, folders, strict=True):
+            own_into = os.path.join(into, folder) if into else None
+            paths += write_folds(several, write, metric, stage, own_into)
+        paths += write_tables(tables, write, into or "outputs")
+    return tables, paths
+
+
+def _validations(records: list[Any]) -> list[list[Any]]:
+    """Runs with folds: together where no fold is in two of them, else one by one."""
+    owners: dict[Any, set[int]] = {}
+    for place, record in enumerate(records):
         for one in record.metrics.values():
             fold = {**record.tags, **one.tags}.get("fold")
-            if fold is not None and owners.setdefault(fold, record.directory) != record.directory:
-                return False
-    return True
+            if fold is not None:
+                owners.setdefault(fold, set()).add(place)
+    places = sorted(set().union(*owners.values()))
+    if all(len(own) == 1 for own in owners.values()):
+        return [[records[place] for place in places]]
+    return [[records[place]] for place in places]
+
+
+def _stages(
+    records: list[Any], positive: str | None, write: str | None, into: str
+) -> tuple[Named, list[str]]:
+    """Of one pipeline, or of several that have stages alike."""
+    from assay.report.stages import with_stages_alike
+    from assay.report.summary import stacked, stages, write_stages, write_tables
+
+    title = positive or "positive"
+    alike = with_stages_alike(records)
+    found = []
+    for several in [records] if alike is None else [[record] for record in alike]:
+        significance, note = _of_stages(several, positive)
+        table = stages(several, title, significance=significance)
+        note = "; ".join(filter(None, (table.note, note)))
+        found.append(replace(table, note=note))
+    if alike is None:
+        options = {"significance": significance}
+        paths = [write_stages(records, write, into, title, **options)] if write else []
+        return {"pipeline_summary": found[0]}, paths
+    tables = {"pipelines": stacked([*zip(_called(alike), found, strict=True)], "run")}
+    return tables, write_tables(tables, write, into) if write else []
+
+
+def _called(records: list[Any]) -> list[str]:
+    """Runs by their names, or by their directories where names repeat."""
+    names = [record.name for record in records]
+    return names if len({*names}) == len(names) else [record.directory for record in records]
 
 
 def _of_stages(records: list[Any], positive: str | None) -> tuple[Any, str]:

@@ -189,7 +189,8 @@ def transcripts(
     shown = {"source": str(source), "errors": errors, "resamples": resamples}
     task = Task("transcripts", paths, source, count, "pairs", headline, definition, shown, per_item)
     made = per_item and transcript_definitions(UNITS[unit], normalise, empty, policy, listed)
-    task = task._replace(definitions=made or None)
+    locked = normalise.startswith("whisper") or unit == "grapheme"
+    task = task._replace(definitions=made or None, locked=locked)
     done = add_up(scale, task, partial(_with_rows, source=str(source)))
     if done is not None:
         show(done, shown, form)

@@ -36,7 +36,7 @@ class Watching:
         self.before = sum(sizes[at] or 0 for s in finished for at in range(s.start, s.stop))
         self.shards, self.shards_done = len(shards), len(finished)
         self.headline, self.tell, self.every = headline, tell, every
-        self.items, self.bytes = 0, 0
+        self.items_before, self.items, self.bytes = 0, 0, 0
         self.read: dict[int, int] = {}  # bytes of each part
         self.sums: dict[str, tuple[int, int]] = {}
         self.began = time.monotonic()
@@ -46,27 +46,36 @@ class Watching:
         self.items += fresh.items
         self.bytes += consumed - self.read.get(part.index, 0)
         self.read[part.index] = consumed
-        if fresh.states:
-            for name, (above, below) in self.headline(fresh).items():
-                sums = self.sums.get(name, (0, 0))
-                self.sums[name] = sums[0] + above, sums[1] + below
+        self._sum(fresh)
         if (now := time.monotonic()) >= self.due:
             self.due = now + self.every
             self.tell(self.facts())
 
-    def shard(self) -> None:
-        """Another shard is done."""
-        self.shards_done += 1
+    def kept(self, total: Total) -> None:
+        """A shard that an earlier run has finished."""
+        self.items_before += total.items
+        self._sum(total)
+
+    def done(self, shards: int) -> None:
+        """So many more shards are done."""
+        self.shards_done += shards
+
+    def _sum(self, total: Total) -> None:
+        if total.states:
+            for name, (above, below) in self.headline(total).items():
+                sums = self.sums.get(name, (0, 0))
+                self.sums[name] = sums[0] + above, sums[1] + below
 
     def facts(self) -> dict[str, Any]:
-        """All that is known. left_s, total_bytes: None where the size of the input is unknown."""
+        """All that is known, of finished shards too; rates are of this run. left_s, total_bytes:
+        None where the size of the input is unknown."""
         elapsed = max(time.monotonic() - self.began, 1e-9)
         rate = self.bytes / elapsed
         left = None
         if self.total and rate:
             left = max(0.0, (self.total - self.before - self.bytes) / rate)
         return {
-            "items": self.items,
+            "items": self.items_before + self.items,
             "items_per_s": self.items / elapsed,
             "bytes": self.before + self.bytes,
             "bytes_per_s": rate,

@@ -1,7 +1,8 @@
 """How each kind of a state's fields merges, and becomes arrays and comes back."""
 
+import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,8 @@ def _merge_listed(mine: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> npt.NDArr
                     f"have item ids in common ({common.size}, first {common[0]}); "
                     "give each item an id of its own with ids="
                 )
+    if not len(mine) or not len(theirs):  # most are, in thousands of groups
+        return mine if len(mine) else theirs
     return np.concatenate([mine, theirs])
 
 
@@ -118,13 +121,17 @@ def _sorted_values(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _unpack_pooled(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> Any:
-    keys = [_key_of(key) for key in _unjson(arrays[f"{name}.keys"])]
-    return {key: arrays[f"{name}.{i}"] for i, key in enumerate(keys)}
+    pools = [arrays[f"{name}.{i}"] for i in range(len(_unjson(arrays[f"{name}.keys"])))]
+    if any(pool.dtype.kind != "f" or pool.ndim not in (1, 2) for pool in pools):
+        raise ValueError(f"{name} has values that are no floats [n] or [n, c]")
+    return _keyed(name, arrays, pools)
 
 
 def _merge_fixed(mine: Any, theirs: Any) -> Any:
     if mine is None or theirs is None:
         return theirs if mine is None else mine
+    if type(mine) is str and mine == theirs:
+        return mine
     if isinstance(mine, np.ndarray) or isinstance(theirs, np.ndarray):
         if not np.array_equal(mine, theirs):
             raise MergeError("differs; such states do not add")
@@ -158,8 +165,43 @@ def _pack_keyed(name: str, value: Mapping[Any, int]) -> dict[str, npt.NDArray[An
 
 
 def _unpack_keyed(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> Any:
-    keys = map(_key_of, _unjson(arrays[f"{name}.keys"]))
-    return dict(zip(keys, arrays[f"{name}.counts"].tolist(), strict=True))
+    return _keyed(name, arrays, _integers(f"{name}.counts", arrays, (-1,)).tolist())
+
+
+def _keyed(name: str, arrays: Mapping[str, Any], values: Iterable[Any]) -> dict[Any, Any]:
+    """Values by their keys, which differ."""
+    keys = [_key_of(key) for key in _unjson(arrays[f"{name}.keys"])]
+    found = dict(zip(keys, values, strict=True))
+    if len(found) != len(keys):
+        raise ValueError(f"{name} has a key twice")
+    return found
+
+
+def _integers(
+    name: str, arrays: Mapping[str, npt.NDArray[Any]], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """Integers of that shape, in which -1 is any number."""
+    array = arrays[name]
+    right = array.ndim == len(shape) and all(
+        n in (-1, own) for n, own in zip(shape, array.shape, strict=True)
+    )
+    if not right or array.dtype != np.int64:
+        wanted = ", ".join("n" if n == -1 else str(n) for n in shape)
+        raise ValueError(f"{name} has {array.dtype} of shape {array.shape}, not int64 [{wanted}]")
+    return array
+
+
+def _unpack_summed(name: str, arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> Any:
+    return _number(_of_shape(name, arrays, metadata))
+
+
+def _of_shape(
+    name: str, arrays: Mapping[str, Any], metadata: Mapping[str, Any], rows: int = 0
+) -> npt.NDArray[Any]:
+    """A sum (rows: 1 for a column of them), of the shape it is declared with or still 0."""
+    there = arrays[name].shape
+    declared = there[:rows] + (metadata.get("shape") or there[rows:])
+    return _integers(name, arrays, declared if len(there) > rows else there)
 
 
 def _merge_tabled(mine: Any, theirs: Any) -> Any:
@@ -179,17 +221,68 @@ def _unpack_tabled(name: str, arrays: Mapping[str, Any], metadata: Mapping[str, 
 
 def _pack_grouped(name: str, value: Mapping[Any, Any]) -> dict[str, npt.NDArray[Any]]:
     keys = sorted(value, key=key_text)
-    states = {
-        f"{name}.{i}": np.frombuffer(value[key].to_bytes(), np.uint8) for i, key in enumerate(keys)
-    }
-    return {f"{name}.keys": _json(keys), **states}
+    states = [value[key] for key in keys]
+    named = {f"{name}.keys": _json(keys)}
+    if (columns := _columns(states)) is not None:
+        return named | {f"{name}.{part}": array for part, array in columns.items()}
+    blobs = (np.frombuffer(state.to_bytes(), np.uint8) for state in states)
+    return named | {f"{name}.{i}": blob for i, blob in enumerate(blobs)}
+
+
+def _columns(states: list[Any]) -> dict[str, npt.NDArray[Any]] | None:
+    """The states as one array for each field, where all but their sums is the same: thousands of
+    groups are. None where it is not."""
+    kinds = {type(state) for state in states}
+    if len(states) < 2 or len(kinds) > 1:
+        return None
+    arrays = {"kind": _json(next(iter(kinds)).__name__)}
+    for name, kind in states[0].schema():
+        values = [getattr(state, name) for state in states]
+        if kind == "summed":
+            if len({np.shape(value) for value in values}) > 1:
+                return None
+            arrays[f"each.{name}"] = np.asarray(values, "<i8")
+        elif all(_alike(kind, value, values[0]) for value in values):
+            arrays |= RULES[kind].pack(f"all.{name}", values[0])
+        else:
+            return None
+    return arrays
+
+
+def _alike(kind: str, value: Any, other: Any) -> bool:
+    if kind == "fixed":
+        if value is other or isinstance(value, np.ndarray):
+            return value is other
+        return type(value) is type(other) and bool(value == other)
+    return kind in ("keyed", "listed", "grouped") and not len(value) and not len(other)
 
 
 def _unpack_grouped(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> Any:
     from assay.core.state import State
 
-    keys = [_key_of(key) for key in _unjson(arrays[f"{name}.keys"])]
-    return {k: State.from_bytes(arrays[f"{name}.{i}"].tobytes()) for i, k in enumerate(keys)}
+    if f"{name}.kind" not in arrays:
+        blobs = (arrays[f"{name}.{i}"] for i in range(len(_unjson(arrays[f"{name}.keys"]))))
+        return _keyed(name, arrays, [State.from_bytes(blob.tobytes()) for blob in blobs])
+    kind: Any = State.named(_unjson(arrays[f"{name}.kind"]))
+    each, common = {}, {}
+    for field in dataclasses.fields(kind):
+        if field.metadata["kind"] == "summed":
+            column = _of_shape(f"{name}.each.{field.name}", arrays, field.metadata, rows=1)
+            each[field.name] = column.tolist() if column.ndim == 1 else [*column]
+        else:
+            own = {
+                f"{field.name}{part[len(prefix) :]}": array
+                for prefix in [f"{name}.all.{field.name}"]
+                for part, array in arrays.items()
+                if part == prefix or part.startswith(f"{prefix}.")
+            }
+            rule = RULES[field.metadata["kind"]]
+            common[field.name] = rule.unpack(field.name, own, field.metadata)
+    rows = zip(*each.values(), strict=True)
+    states = [kind(**common, **dict(zip(each, row, strict=True))) for row in rows]
+    for state in states[:1]:  # the others differ in values of sums, at which no check looks
+        state.refuse_misfits()
+    return _keyed(name, arrays, states)
 
 
 def _number(array: npt.NDArray[Any]) -> Any:
@@ -203,8 +296,9 @@ def _pack_fixed(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
 
 
 def _unpack_fixed(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> Any:
-    array = arrays.get(f"{name}.array")
-    return _key_of(_unjson(arrays[name])) if array is None else array
+    if f"{name}.array" not in arrays:
+        return _key_of(_unjson(arrays[name]))
+    return _integers(f"{name}.array", arrays, arrays[f"{name}.array"].shape)
 
 
 def _pack_peak(name: str, value: Any) -> dict[str, npt.NDArray[Any]]:
@@ -217,17 +311,14 @@ def _unpack_peak(name: str, arrays: Mapping[str, Any], _: Mapping[str, Any]) -> 
 
 
 def _unpack_listed(name: str, arrays: Mapping[str, Any], metadata: Mapping[str, Any]) -> Any:
-    width = len(metadata["columns"])
-    if arrays[name].shape[1:] != (width,):
-        raise ValueError(f"{name} has shape {arrays[name].shape}, not [rows, {width}]")
-    return arrays[name]
+    return _integers(name, arrays, (-1, len(metadata["columns"])))
 
 
 RULES: dict[str, Rule] = {
     "summed": Rule(
         _merge_summed,
         lambda name, value: {name: np.asarray(value, "<i8")},
-        lambda name, arrays, _: _number(arrays[name]),
+        _unpack_summed,
     ),
     "keyed": Rule(_merge_keyed, _pack_keyed, _unpack_keyed),
     "peak": Rule(_merge_peak, _pack_peak, _unpack_peak),

@@ -14,6 +14,7 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "lightning": "lightning",
     "transformers": "transformers",
+    "torchmetrics": "torchmetrics",
     "matplotlib": "plot",
     "jinja2": "report",
     "sklearn": "demo",

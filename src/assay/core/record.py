@@ -140,6 +140,14 @@ class File:
 
 Entry = Points | Params | Histogram | File
 
+KINDS: dict[str, type] = {
+    **dict.fromkeys(
+        ("id", "name", "key", "suffix", "unit", "signature", "path", "status", "error"), str
+    ),
+    **dict.fromkeys(("tags", "params", "versions"), dict),
+    **dict.fromkeys(("trackers", "edges", "counts"), list),
+}  # of the fields of a journal's lines
+
 
 def group_of(tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """The tags that name a stage and a fold, outermost first."""
@@ -240,6 +248,7 @@ class RunRecord:
         kind = line["kind"]
         if kind == "points":
             return self._take_points(line)
+        _check(line)
         if kind in ("run", "resume"):
             self._take_process(line)
             return Params(line["params"], {})
@@ -330,6 +339,21 @@ def take_line(record: RunRecord, line: Line) -> Entry | None:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         why = f"{type(error).__name__}: {error}"
         raise damaged(record.directory, line.number, why) from error
+
+
+def _check(line: Mapping[str, Any]) -> None:
+    """TypeError where a field is no such thing: files from elsewhere come in here, and what they
+    name becomes paths and queries of trackers."""
+    for name, kind in KINDS.items():
+        if not isinstance(line.get(name, kind()), kind):
+            raise TypeError(f"{name} is {line[name]!r:.40}")
+    texts = [*line.get("tags", {}).values(), *(own["tracker"] for own in line.get("trackers", ()))]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"one of {texts!r:.40} is no text")
+    if not line.get("id", "x").replace("-", "x").isalnum():
+        raise ValueError(f"id {line['id']!r:.40} is none")
+    if type(line.get("step") or 0) is not int or type(line.get("time", 0)) not in (int, float):
+        raise TypeError(f"step {line.get('step')!r:.40} or time {line['time']!r:.40} is none")
 
 
 def _sentence(stages: list[str]) -> str:

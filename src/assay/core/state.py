@@ -19,23 +19,27 @@ partition: counts are integers, and lists are put in order of item id before the
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core import state_bytes
-from assay.core.errors import MergeError, StateFormatError
+from assay.core.errors import AssayError, MergeError, StateFormatError
 from assay.core.field_kinds import RULES, key_text
+from assay.core.fitting import misfit
+from assay.core.optional import require
 from assay.core.score import Score, flatten
 
 __all__ = ["State", "fixed", "grouped", "keyed", "listed", "peak", "pooled", "summed"]
 __all__ += ["tabled"]
 
 
-def summed() -> Any:
-    """An int64 number (or an array of one shape) that adds."""
-    return dataclasses.field(default=0, metadata={"kind": "summed"})
+def summed(*shape: int) -> Any:
+    """An int64 number (or an array of one shape) that adds. shape: of the array, where it is always
+    the same; bytes with another one are refused."""
+    return dataclasses.field(default=0, metadata={"kind": "summed", "shape": shape})
 
 
 def keyed() -> Any:
@@ -87,10 +91,15 @@ def tabled(load: Callable[[Mapping[str, npt.NDArray[Any]]], Any]) -> Any:
     return dataclasses.field(default=None, metadata={"kind": "tabled", "load": load})
 
 
+DEEPEST = 8  # states within states
+_MISFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError)
+
+
 @functools.cache
-def _merges(state: type["State"]) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
-    """How each field of a state adds."""
-    return tuple((f.name, RULES[f.metadata["kind"]].merge) for f in dataclasses.fields(state))
+def _merges(state: type["State"]) -> tuple[tuple[str, bool, Callable[[Any, Any], Any]], ...]:
+    """Of each field: whether it is fixed, and how it adds."""
+    kinds = ((f.name, f.metadata["kind"]) for f in dataclasses.fields(state))
+    return tuple((name, kind == "fixed", RULES[kind].merge) for name, kind in kinds)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,6 +121,16 @@ class State:
         """The scores of the totals, groups left aside."""
         raise NotImplementedError(f"{type(self).__name__} does not say what scores it gives")
 
+    def check(self) -> None:
+        """Refuse, by an error, fields that no count gives: states come from files and from other
+        processes. That they are what their annotations say is known here.
+
+        Here they must tell their scores. A state of which that takes long, or that hands its arrays
+        to kernels, looks at these in its own way.
+        """
+        with suppress(AssayError), np.errstate(all="ignore"):
+            self.total_scores()
+
     # -- adding --------------------------------------------------------------------------------
 
     @classmethod
@@ -124,11 +143,13 @@ class State:
             return NotImplemented
         merged = {}
         kind: Any = type(self)
-        for name, merge in _merges(kind):
-            try:
-                merged[name] = merge(getattr(self, name), getattr(other, name))
-            except MergeError as error:
-                raise MergeError(f"{type(self).__name__}: {name} {error}") from None
+        ours, theirs = self.__dict__, other.__dict__
+        try:
+            for name, is_fixed, merge in _merges(kind):
+                mine, own = ours[name], theirs[name]
+                merged[name] = mine if is_fixed and mine is own else merge(mine, own)
+        except MergeError as error:
+            raise MergeError(f"{kind.__name__}: {name} {error}") from None
         return kind(**merged)  # type: ignore[no-any-return]
 
     def __radd__(self, other: Any) -> Self:
@@ -146,11 +167,27 @@ class State:
                 scores += [score.tagged(**tags) for score in state.total_scores()]
         return scores
 
+    def pick(self, *names: str) -> list[Score]:
+        """The scores of these names, of all directions and groups, to log no others; KeyError for
+        a name that there is none of.
+
+        >>> from assay import count_words
+        >>> [score.key() for score in count_words(["a b"], ["a c"]).pick("wer", "hits")]
+        ['wer', 'hits']
+        """
+        scores = self.scores()
+        known = dict.fromkeys(score.name for score in scores)
+        for name in names:
+            self._refuse_unknown(name, known)
+        return [score for score in scores if score.name in names]
+
     def __getitem__(self, name: str) -> float:
-        if name not in self._values:
-            known = list(self._values)
-            raise KeyError(f"{type(self).__name__} has no score {name!r}; it has {known}")
+        self._refuse_unknown(name, self._values)
         return self._values[name]
+
+    def _refuse_unknown(self, name: str, known: Mapping[str, Any]) -> None:
+        if name not in known:
+            raise KeyError(f"{type(self).__name__} has no score {name!r}; it has {[*known]}")
 
     @functools.cached_property
     def _values(self) -> dict[str, float]:
@@ -166,7 +203,7 @@ class State:
 
         A tag named as a part of a score (`name`, `n`, …) is the column `tag_name`.
         """
-        import pandas as pd
+        pd = require("pandas")
 
         rows = []
         for score in self.scores():
@@ -193,25 +230,42 @@ class State:
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The fields as plain arrays in canonical order: keys sorted, rows by item id."""
-        return {
-            name: array
-            for field in dataclasses.fields(self)
-            for name, array in RULES[field.metadata["kind"]]
-            .pack(field.name, getattr(self, field.name))
-            .items()
-        }
+        found: dict[str, npt.NDArray[Any]] = {}
+        for field in dataclasses.fields(self):
+            try:
+                pack = RULES[field.metadata["kind"]].pack
+                found |= pack(field.name, getattr(self, field.name))
+            except OverflowError as error:
+                raise MergeError(f"{type(self).__name__}: {field.name} is beyond int64") from error
+        return found
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
         """Inverse of to_arrays()."""
         fields = dataclasses.fields(cls)
         try:
-            values = {
+            state = cls(**{
                 f.name: RULES[f.metadata["kind"]].unpack(f.name, arrays, f.metadata) for f in fields
-            }
-        except (KeyError, ValueError, TypeError) as error:
+            })  # fmt: skip
+            state.refuse_misfits()
+        except _MISFIT as error:
             raise StateFormatError(f"{cls.__name__}: not its arrays: {error!r}") from error
-        return cls(**values)
+        return state
+
+    def refuse_misfits(self) -> None:
+        """An error where a field is not what its annotation says, or check() refuses it."""
+        if told := misfit(self):
+            raise TypeError(told)
+        if (depth := self._depth()) > DEEPEST:
+            raise ValueError(f"groups within groups, {depth} deep")
+        names = getattr(self, "by", None) or ()
+        if any(len(key) != len(names) for key in getattr(self, "groups", ())):
+            raise ValueError(f"keys of groups are not of {len(names)} columns")
+        self.check()
+
+    def _depth(self) -> int:
+        inner = (state._depth() for groups in self._of_kind("grouped") for state in groups.values())
+        return 1 + max(inner, default=0)
 
     def to_bytes(self) -> bytes:
         """A self-describing, checksummed byte string; equal states give equal bytes."""

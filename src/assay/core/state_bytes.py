@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from assay.core.errors import StateFormatError
 
-__all__ = ["pack", "parse"]
+__all__ = ["inflated", "pack", "parse"]
 
 Schema = tuple[tuple[str, str], ...]
 
@@ -25,6 +26,26 @@ _VERSION = 1
 _HEAD = struct.Struct("<HI")  # version, length of the JSON header
 _DIGEST = 16
 _DTYPES = {"<i8", "<f8", "<f4", "|u1"}
+
+
+UNPACKED = 1 << 30  # bytes that a few may become, however many zeros they stand for
+RATIO = 64
+
+
+def inflated(data: bytes) -> bytes:
+    """What zlib made of bytes; a StateFormatError where that is no end of it, or far more than
+    counts become."""
+    most = max(UNPACKED, RATIO * len(data))
+    reader = zlib.decompressobj()
+    try:
+        found = reader.decompress(data, most)
+    except zlib.error as error:
+        raise StateFormatError(f"cannot be unpacked: {error}") from error
+    if reader.unconsumed_tail:
+        raise StateFormatError(f"{len(data):,} bytes unpack to more than {most:,}")
+    if not reader.eof or reader.unused_data:
+        raise StateFormatError("what is packed is cut short, or more follows")
+    return found
 
 
 def _digest(body: bytes) -> bytes:
@@ -66,10 +87,12 @@ def parse(data: bytes) -> tuple[str, Schema, dict[str, npt.NDArray[Any]]]:
         for name, dtype, shape in header["arrays"]:
             if dtype not in _DTYPES:
                 raise StateFormatError(f"state holds an array of type {dtype!r}")
+            if name in arrays or not all(type(n) is int and n >= 0 for n in shape):
+                raise ValueError(f"{name!r:.40} is there twice, or of shape {shape!r:.40}")
             array = np.frombuffer(body, dtype, math.prod(shape), position)
             arrays[name] = array.reshape(shape)
             position += array.nbytes
         schema = tuple((str(name), str(kind)) for name, kind in header["schema"])
         return str(header["kind"]), schema, arrays
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise StateFormatError(f"state header cannot be read: {error!r}") from error

@@ -8,7 +8,8 @@ __all__ = ["show"]
 FOLDER = "assay-demo"
 RATE = "16k"  # whose single errors the page has
 SHOWN = 5  # of the best items of a query
-LOGGED = ("wer", "cer", "sentence_error_rate", "recall@1", "recall@5", "recall@10", "map")
+WORDS, CHARACTERS = ("wer", "sentence_error_rate"), ("cer",)  # that are logged
+RANKED = ("recall@1", "recall@5", "recall@10", "map")
 
 
 def show(console: Any) -> None:
@@ -47,8 +48,9 @@ def _logged(folder: str, rate: str) -> str:
     texts = clips["reference"], clips[f"hypothesis_{rate}"]
     directory = os.path.join(folder, rate)
     with Run(directory, params={"rate_khz": int(rate.rstrip("k"))}, resume=True) as run:
-        for state in (count_words(*texts), count_chars(*texts), retrieval.ranked(rate)):
-            run.log([score for score in state.scores() if score.name in LOGGED], step=0)
+        run.log(count_words(*texts).pick(*WORDS), step=0)
+        run.log(count_chars(*texts).pick(*CHARACTERS), step=0)
+        run.log(retrieval.ranked(rate).pick(*RANKED), step=0)
     return directory
 
 

@@ -50,5 +50,5 @@ def nearest(rate: str, k: int) -> list[list[tuple[int, float]]]:
 def _vectors(name: str) -> npt.NDArray[Any]:
     """float16 [240, 384], unit vectors of a MiniLM sentence encoder."""
     with resources.as_file(resources.files("assay.demo") / f"clips_{name}.npy") as path:
-        vectors: npt.NDArray[Any] = np.load(path)
+        vectors: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     return vectors

@@ -4,20 +4,23 @@
     Trainer(callbacks=[callback, ModelCheckpoint(monitor="val_macro_f1", mode="max")])
 
 Either of run and meters may be left out. validation_step gives what is counted: a tuple of columns,
-or a dictionary of `target` and `prediction`; `columns` takes them from anything else.
+the last of which may be a dictionary of options, as {"ids": …}, by which rows that samplers repeat
+are dropped; or a dictionary of `target`, `prediction` and perhaps `ids`. `columns` takes such a
+tuple from anything else.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from lightning.pytorch import Callback
-
 from assay.core.errors import InputError
+from assay.core.optional import require
 from assay.metrics.memory import VramSampler
 from assay.metrics.timer import Timer
 
 __all__ = ["AssayCallback"]
+
+Callback: Any = require("lightning.pytorch").Callback
 
 PERIOD_S = 0.01  # between samples of memory
 
@@ -25,14 +28,14 @@ PERIOD_S = 0.01  # between samples of memory
 class AssayCallback(Callback):
     """run: a Run; Lightning's own metrics go there too, once an epoch, under their names.
 
-    meters: a Meter or Meters, updated in every validation batch; their values are logged in the
-    module as {prefix}{name}, so that checkpoints and early stopping can watch them, and start anew
-    each validation. They add over ranks themselves, so they are the same on each.
+    meters: a Meter, Meters or RetrievalMeter, updated in every validation batch; values are logged
+    in the module as {prefix}{name}, so that checkpoints and early stopping can watch them, and
+    start anew each validation. They add over ranks themselves, so they are the same on each.
     columns: of (outputs of validation_step, batch), the columns that the meters count.
 
     Each epoch gives `epoch_time_s` (validation included), `epoch_train_time_s` and
     `peak_train_vram_gb` (2^30 bytes; on the CPU resident memory), the end `total_time_s`. The
-    sanity check before training counts for nothing. Meters are in checkpoints.
+    sanity check before training counts for nothing. Meters are in checkpoints, with all they keep.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class AssayCallback(Callback):
         """Begin to count."""
         self._evaluation = ExitStack()
         self._evaluation.enter_context(self.timer.evaluation())
-        if self.meters is not None:
+        if self.meters is not None and not trainer.sanity_checking:  # which comes after loading
             self.meters.reset()
 
     def on_validation_batch_end(
@@ -62,7 +65,9 @@ class AssayCallback(Callback):
     ) -> None:
         """Count a batch."""
         if self.meters is not None and not trainer.sanity_checking:
-            self.meters.update(*self._columns(outputs, batch))
+            given = self._columns(outputs, batch)
+            named = bool(given) and isinstance(given[-1], Mapping)
+            self.meters.update(*given[: -1 if named else None], **(given[-1] if named else {}))
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log what the meters give, for the module and for whoever watches it."""
@@ -134,7 +139,8 @@ def _columns(outputs: Any, batch: Any) -> tuple[Any, ...]:
     if isinstance(outputs, tuple):
         return outputs
     if isinstance(outputs, Mapping) and {"target", "prediction"} <= outputs.keys():
-        return outputs["target"], outputs["prediction"]
+        named = {"ids": outputs["ids"]} if "ids" in outputs else {}
+        return outputs["target"], outputs["prediction"], named
     raise InputError(
         "validation_step must return a tuple of columns, or a dictionary of target and prediction, "
         f"for the meters; got {type(outputs).__name__}; give AssayCallback columns="

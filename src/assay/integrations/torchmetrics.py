@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-import torchmetrics
-from torchmetrics.utilities.exceptions import TorchMetricsUserError
-
 from assay.core.errors import InputError
+from assay.core.optional import require
 from assay.core.state import State
 from assay.run.meter import Meter
 
 __all__ = ["AssayMetric"]
 
+Metric: Any = require("torchmetrics").Metric
+TorchMetricsUserError: Any = require("torchmetrics.utilities.exceptions").TorchMetricsUserError
+torch: Any = require("torch")
 
-class AssayMetric(torchmetrics.Metric):
+
+class AssayMetric(Metric):
     """A count function as a torchmetrics.Metric: in a MetricCollection, in `self.log` of Lightning,
     added over ranks by torchmetrics' own synchronisation, and in checkpoints.
 
@@ -86,7 +87,7 @@ class AssayMetric(torchmetrics.Metric):
         values = {} if state is None else state.as_dict(self.prefix)
         return {name: self._tensor(value) for name, value in values.items()}
 
-    def _tensor(self, value: float) -> torch.Tensor:
+    def _tensor(self, value: float) -> Any:
         precise = torch.float32 if self.device.type == "mps" else torch.float64
         return torch.tensor(value, dtype=precise, device=self.device)
 

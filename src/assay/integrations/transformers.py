@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from transformers import TrainerCallback
 
 from assay.core.errors import InputError
+from assay.core.optional import require
 from assay.core.score import Score, flatten
 from assay.integrations._predictions import IGNORED, array_of, best_ids, first
 from assay.metrics.classification import count_labels, count_scores
@@ -27,6 +27,8 @@ from assay.run.meter import Meter
 from assay.run.retrieval_meter import RetrievalMeter
 
 __all__ = ["AssayCallback", "Scorer", "cer", "classification", "retrieval", "wer"]
+
+TrainerCallback: Any = require("transformers").TrainerCallback
 
 AREAS = ("roc_auc", "average_precision")  # the thresholds are differences of logits
 Array = npt.NDArray[Any]

@@ -19,7 +19,7 @@ from assay.core.score import Score, provenance
 from assay.core.state import State, fixed, grouped, listed, summed
 from assay.metrics._counting import item_ids
 from assay.metrics._item_rows import mean_items, mean_values, no_form
-from assay.ops.exact import add_limbs, value_of
+from assay.ops.exact import LIMBS, add_limbs, value_of
 from assay.ops.groups import group_codes
 
 __all__ = ["CaptionCounts", "ItemMeans", "ItemSums", "in_lists"]
@@ -176,6 +176,17 @@ class ItemSums(CaptionCounts):
     def _rows(self) -> Ints:
         return self.rows
 
+    def check(self) -> None:
+        """Refuse sums and rows of another width, and a definition that gives no score."""
+        if not self.items and not len(self.rows) and not np.ndim(self.sums):
+            return  # nothing was counted
+        self.values(np.zeros((1, self.width), np.int64))
+        if np.ndim(self.sums) and np.shape(self.sums) != (self.width,):
+            raise InputError(f"sums have shape {np.shape(self.sums)}, not [{self.width}]")
+        if len(self.rows) % self.width:
+            raise InputError(f"{len(self.rows)} rows are no items of {self.width} columns")
+        super().check()
+
     @property
     def value(self) -> float:
         """The score of all items; nan without items."""
@@ -230,7 +241,7 @@ class ItemMeans(CaptionCounts):
     """limbs int64 [67]: the exact sum of the values, so that no order of adding changes a digit.
     rows: values as float64 bits."""
 
-    limbs: Any = summed()
+    limbs: Any = summed(LIMBS)
     rows: Ints = listed("id", "value")
 
     @property

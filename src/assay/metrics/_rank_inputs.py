@@ -7,11 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.metrics.rank_conventions import EMPTY, TIES, convention_named
 from assay.ops import rankings as ops
 
 __all__ = [
+    "DEEPEST",
+    "GAINS",
     "check_counts",
+    "check_definition",
     "check_gains",
+    "check_rows",
     "cuts_of",
     "ints",
     "level_of",
@@ -22,6 +27,10 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+GAINS = ("linear", "exponential")
+
+DEEPEST = 1 << 32  # items of a ranking of a state from elsewhere: equal scores cost time
 
 
 def one_of(what: str, value: str, names: Any) -> str:
@@ -78,6 +87,44 @@ def table_of(columns: list[Ints]) -> Ints:
     for at, column in enumerate(columns):
         table[:, at] = column
     return table
+
+
+def check_rows(state: Any) -> None:
+    """Refuse the rows of a RankCounts from elsewhere that no count gives."""
+    ids, depths, unjudged = state.queries.T
+    query, above, before, after, unwanted, bits, items = state.pairs.T
+    sorter = np.argsort(ids)
+    order = ids[sorter]
+    place = np.minimum(np.searchsorted(order, query), max(len(ids) - 1, 0))
+    if np.any(order[1:] == order[:-1]) or (len(query) and not np.array_equal(order[place], query)):
+        raise InputError("pairs are of queries that are not there, or there twice")
+    if np.any((depths < 0) | (depths > DEEPEST)) or np.any(unjudged < -1) or np.any(unwanted < -1):
+        raise InputError("depths or counts are below 0 or beyond any ranking")
+    ranked = np.maximum(np.maximum(above, before), after)
+    if np.any(ranked > DEEPEST):
+        raise InputError("ranks are beyond any ranking")
+    gains = np.ascontiguousarray(bits).view(np.float64)
+    if not np.all(gains > 0):
+        raise InputError("gains must be above 0")
+    check_gains(gains, state.gain)
+    grouped = np.argsort(place, kind="stable")
+    columns = [count[grouped] for count in (above, before, after)]
+    check_counts(order, place[grouped], items[grouped], columns, depths[sorter])
+    if state.backward and len(state.directions or ()) != 2:
+        raise InputError(f"directions must be two names, got {state.directions}")
+
+
+def check_definition(state: Any) -> None:
+    """Refuse what is no definition of rankings, of a state from elsewhere."""
+    for name, known in (("ties", TIES), ("gain", GAINS), ("empty", EMPTY)):
+        if (own := getattr(state, name)) is not None:
+            one_of(name, own, known)
+    if state.convention is not None:
+        convention_named(state.convention)
+    if state.k is not None and (cuts_of(state.k) != state.k or max(state.k, default=0) > DEEPEST):
+        raise InputError(f"k must be whole numbers in order, got {state.k}")
+    if state.level is not None:
+        level_of(state.level)
 
 
 def check_counts(ids: Ints, query: Ints, items: Ints, counts: list[Ints], depths: Ints) -> None:

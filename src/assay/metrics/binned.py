@@ -8,7 +8,7 @@ need no bins: count_scores keeps them exactly.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.core.score import Score
-from assay.core.state import fixed
+from assay.core.state import fixed, summed
 from assay.metrics._counting import by_groups, label_of, positives_of, refuse_scores
 from assay.metrics._device import bin_counts
 from assay.metrics.calibration import MOST_BINS
@@ -33,7 +33,16 @@ __all__ = ["BinnedSweep", "count_scores_binned"]
 class BinnedSweep(Sweep):
     """histogram: int64 [2, bins], negatives and positives in each bin of equal width of 0..1."""
 
+    histogram: Any = summed()
     bins: int | None = fixed()
+
+    MODES: ClassVar[tuple[str, ...]] = ("binned",)
+
+    def check(self) -> None:
+        """Refuse what are no counts of so many bins."""
+        super().check()
+        if np.shape(self.histogram) not in ((), (2, self.bins)):
+            raise InputError(f"histogram of shape {np.shape(self.histogram)}, for {self.bins} bins")
 
     @cached_property
     def _whole(self) -> Runs:

@@ -58,6 +58,13 @@ class _Sums(State):
     stops: tuple[int, ...] | None = fixed()
     definition: Mapping[tuple[()], Any] = grouped()
 
+    def check(self) -> None:
+        """Refuse scores without columns."""
+        spans = [self.starts or (), self.stops or (), self.metrics or ()]
+        if len({*map(len, spans)}) > 1:
+            raise InputError(f"{self.metrics} are of columns {self.starts} to {self.stops}")
+        super().check()
+
     def total_scores(self) -> list[Score]:
         """The scores these are for."""
         if not self.definition:
@@ -106,6 +113,12 @@ class PoissonBootstrap(_Sums):
     resamples: int | None = fixed()
     seed: int | None = fixed()
 
+    def check(self) -> None:
+        """Refuse totals that are not of these columns."""
+        if np.shape(self.totals)[1:] != np.shape(self.columns):
+            raise InputError(f"totals have shape {np.shape(self.totals)}")
+        super().check()
+
     def whole(self) -> Ints:
         """The sums of all items."""
         return np.asarray(self.columns, np.int64)
@@ -120,7 +133,7 @@ class Bags(_Sums):
     """Sums of bags: sums int64 [C, 8191]; filled[i]: items in bag i. Made by fill_bags()."""
 
     sums: Any = summed()
-    filled: Any = summed()
+    filled: Any = summed(BAGS)
 
     def whole(self) -> Ints:
         """The sums of all items."""

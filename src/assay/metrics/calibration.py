@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from assay.core.checks import whole
 from assay.core.errors import InputError
+from assay.core.optional import require
 from assay.ops.sweep import Runs
 
 __all__ = ["EPSILON", "Reliability", "losses", "reliability"]
@@ -50,7 +51,7 @@ class Reliability:
 
     def to_pandas(self) -> Any:
         """One row for each bin."""
-        import pandas as pd
+        pd = require("pandas")
 
         return pd.DataFrame(
             {"from": self.edges[:-1], "to": self.edges[1:], "count": self.count,

@@ -51,6 +51,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 ORDER = 4
+DENSE = 1 << 20  # documents an n-gram is in, whose weights are kept
 SIGMA = 6.0
 BLOCK = 1 << 22  # bytes
 
@@ -189,14 +190,14 @@ def _values(captions: Captions, df: "DocumentFrequency", tokenizer: str) -> Floa
         )
     if not df.documents or df.table is None:
         raise InputError("df has no documents; count it over the references of the corpus")
-    table, weights = df.table, df.weights
+    table = df.table
 
     def of_block(text: Any, refs: Ints) -> Floats:
         text = cut_none(text)
         rows, places = word_rows(text, refs)
         ngrams = item_ngrams(rows, ORDER)
         found = table.frequencies(ngrams, word_list(text, places))
-        return consensus(rows, ngrams, weights[found], SIGMA)
+        return consensus(rows, ngrams, df.weigh(found), SIGMA)
 
     return np.concatenate([np.zeros(0), *captions.map(of_block)])
 
@@ -244,11 +245,30 @@ class DocumentFrequency(State):
             for name, size in sizes.items()
         ]
 
-    @functools.cached_property
-    def weights(self) -> Floats:
-        """log(documents / df) for each df from 0, which weighs as 1, to the largest there is."""
+    def check(self) -> None:
+        """Refuse n-grams of more documents than there are."""
+        if self.table and len(self.table.keys) != ORDER:
+            raise InputError(f"n-grams are of up to {len(self.table.keys)} words, not {ORDER}")
+        most = self._most if self.table else 0
+        if self.documents < most:
+            raise InputError(f"an n-gram is in {most} of {self.documents} documents")
+
+    @property
+    def _most(self) -> int:
+        """In how many documents the most frequent n-gram occurs, and 1 at least."""
         counts = self.table.counts if self.table else ()
-        return _weights(self.documents, max((int(c.max(initial=1)) for c in counts), default=1))
+        return max((int(c.max(initial=1)) for c in counts), default=1)
+
+    @functools.cached_property
+    def _weights(self) -> Floats:
+        return _weights(self.documents, min(self._most, DENSE))
+
+    def weigh(self, found: Ints) -> Floats:
+        """log(documents / df) of each df, 0 among them, which weighs as 1."""
+        rare = self._weights[np.minimum(found, DENSE)]
+        for at in np.flatnonzero(found > DENSE).tolist():
+            rare[at] = math.log(self.documents) - math.log(found[at])
+        return rare
 
     @functools.cached_property
     def digest(self) -> str:

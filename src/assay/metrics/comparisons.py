@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.core.errors import InputError
+from assay.core.optional import require
 from assay.metrics.significance import holm_adjusted
 
 __all__ = ["Comparison", "Interval", "holm"]
@@ -21,7 +22,7 @@ class _Row:
 
     def to_pandas(self) -> Any:
         """A pandas DataFrame of one row; pandas.concat joins several."""
-        import pandas as pd
+        pd = require("pandas")
 
         return pd.DataFrame([self.as_dict()])
 

@@ -63,6 +63,14 @@ class Confusion(State):
     weighted: bool | None = fixed()
     detail: tuple[str, ...] | None = fixed()
 
+    def check(self) -> None:
+        """Refuse rows of labels that are not there."""
+        if len(self.rows):
+            known = [number_of(label) for label in self.classes]
+            if not np.isin(self.rows[:, 1:], np.array(known, np.int64)).all():
+                raise InputError("rows are of labels that no cell has")
+        super().check()
+
     # -- counts --------------------------------------------------------------------------------
 
     @property

@@ -39,8 +39,8 @@ class Distillation(State):
     bits, target, and the predictions of student and teacher.
     """
 
-    limbs: Any = summed()
-    infinite: Any = summed()
+    limbs: Any = summed(2, LIMBS)
+    infinite: Any = summed(2)
     student: Mapping[tuple[int, int], int] = keyed()
     teacher: Mapping[tuple[int, int], int] = keyed()
     rows: Array = listed("id", "soft_loss", "hard_loss", "target", "student", "teacher")

@@ -56,6 +56,13 @@ class ItemValues(State):
         known = np.zeros((0, 2), np.int64) if truth is None else np.column_stack([item, truth])
         return cls(rows.reshape(-1, 3), known, names=tuple(values), lower=tuple(lower))
 
+    def check(self) -> None:
+        """Refuse rows that are no items."""
+        if len(self.rows) % max(len(self.names or ()), 1):
+            raise InputError(
+                f"{len(self.rows)} rows are no items of {len(self.names or ())} values"
+            )
+
     def per_item(self, name: str) -> npt.NDArray[Any]:
         """The values in order of item id, or the ids themselves as "id"."""
         table = self.rows.reshape(-1, max(len(self.names or ()), 1), 3)

@@ -37,8 +37,8 @@ class Mean(State):
     limbs. rows int64 [n, 2], with items=True: id, value as float64 bits; row_weights likewise.
     """
 
-    limbs: Any = summed()
-    counts: Any = summed()
+    limbs: Any = summed(2, LIMBS)
+    counts: Any = summed(4)
     rows: Array = listed("id", "value")
     row_weights: Array = listed("id", "weight")
     groups: Mapping[tuple[str, ...], "Mean"] = grouped()
@@ -47,6 +47,12 @@ class Mean(State):
     better: str | None = fixed()
     weighted: bool | None = fixed()
     detail: tuple[str, ...] | None = fixed()
+
+    def check(self) -> None:
+        """Refuse rows without a weight."""
+        if self.weighted and len(self.rows) != len(self.row_weights):
+            raise InputError(f"{len(self.rows)} rows have {len(self.row_weights)} weights")
+        super().check()
 
     @property
     def n(self) -> int:

@@ -59,6 +59,16 @@ class MultiSweep(State):
     kind: str | None = fixed()
     detail: tuple[str, ...] | None = fixed()
 
+    def check(self) -> None:
+        """Refuse classes without a sweep, and rows that are no items."""
+        size = len(self.labels or ())
+        if self.columns.keys() != {*range(size)} or [*self.top] != [1] * (
+            self.kind == "multiclass"
+        ):
+            raise InputError(f"there are sweeps {[*self.columns]} of {size} labels")
+        if len(self.rows) % max(size, 1):
+            raise InputError(f"{len(self.rows)} rows are no items of {size} labels")
+
     def of(self, label: Label) -> Sweep:
         """The sweep of one class against all others, or of one label."""
         labels = self.labels or ()

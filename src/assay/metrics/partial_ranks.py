@@ -11,6 +11,7 @@ from assay.core.errors import InputError, MergeError
 from assay.core.ragged import Ragged
 from assay.core.score import Score
 from assay.core.state import State, fixed, listed, summed
+from assay.metrics._rank_inputs import DEEPEST, check_definition
 from assay.metrics._rankings import unwanted_of
 from assay.metrics.rank_conventions import convention_named
 from assay.metrics.rank_counts import CUTS, RankCounts
@@ -58,6 +59,36 @@ class PartialRanks(State):
     gain: str | None = fixed()
     level: float | None = fixed()
     empty: str | None = fixed()
+
+    def check(self) -> None:
+        """Refuse arrays that are not of one size, and a definition that there is not."""
+        pairs = np.zeros((0, 4), np.int64) if self.pairs is None else self.pairs
+        ids = np.zeros(0, np.int64) if self.query_ids is None else self.query_ids
+        q = len(ids) if ids.ndim == 1 else -1
+        if pairs.shape[1:] != (4,) or q < 0:
+            raise InputError(f"shapes {pairs.shape} and {ids.shape} are not [p, 4] and [q]")
+        if np.any((pairs[:, 0] < 0) | (pairs[:, 0] >= q)) or np.any(np.diff(pairs[:, 0]) < 0):
+            raise InputError(f"pairs must be of {q} queries, in order")
+        sizes = dict.fromkeys(
+            ("above", "equal_before", "equal_after", "held", "excluded"), pairs[:, 0]
+        )
+        for name, like in {**sizes, "back": pairs[:, :3].T, "depth": pairs[:0, 0]}.items():
+            shape = (q,) if name == "depth" else like.shape
+            if np.shape(getattr(self, name)) not in ((), shape):
+                raise InputError(f"{name} must have shape {shape}")
+        if np.any((self.shards < 0) | (self.shards > DEEPEST)):
+            raise InputError("shards are no rows of a gallery")
+        if self.directions is not None:
+            self._check_row_depths()
+        check_definition(self)
+
+    def _check_row_depths(self) -> None:
+        rows = np.sort(self.row_depths[:, 0])
+        if len(rows) == self.rows:
+            there = [np.arange(first, first + n) for first, n in self.shards.tolist()]
+            if np.array_equal(rows, np.sort(np.concatenate([rows[:0], *there]))):
+                return
+        raise InputError(f"{len(rows)} rows have a depth, which are not those of the shards")
 
     def __add__(self, other: Any) -> "PartialRanks":
         if type(other) is type(self):

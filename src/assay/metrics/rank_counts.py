@@ -21,7 +21,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,11 @@ from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
 from assay.metrics._item_rows import RANK_PLACES, mean_values
 from assay.metrics._rank_inputs import (
+    GAINS,
     check_counts,
+    check_definition,
     check_gains,
+    check_rows,
     cuts_of,
     ints,
     level_of,
@@ -50,7 +53,6 @@ __all__ = ["CUTS", "RankCounts"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-GAINS = ("linear", "exponential")
 CUTS = (1, 5, 10)
 DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 _QUERY = ("id", "depth", "nonrelevant")
@@ -68,6 +70,8 @@ class RankCounts(State):
     unranked_queries: judged, but not in the run; unjudged_queries: in the run, but not judged.
     Made by count_ranks, count_rankings or from_pairs.
     """
+
+    made_of_rows: ClassVar[bool] = True  # no totals stand for them where they are many
 
     queries: Ints = listed(*_QUERY)
     pairs: Ints = listed(*PAIR_COLUMNS)
@@ -187,6 +191,11 @@ class RankCounts(State):
         state = state.grouped_by(by, ids)
         return state if reverse is None else state.with_reverse(reverse, directions)
 
+    def check(self) -> None:
+        """Refuse rows that no rankings give, and a definition that there is not."""
+        check_definition(self)
+        check_rows(self)
+
     def grouped_by(self, by: Mapping[str, Any] | None, ids: Ints) -> "RankCounts":
         """The same state with that of each group of queries, by columns [n] in order of ids [n]."""
         if by is not None and not isinstance(by, Mapping):
@@ -198,9 +207,17 @@ class RankCounts(State):
         return replace(self, groups=groups, by=tuple(by))
 
     def with_reverse(
-        self, reverse: "RankCounts", directions: tuple[str, str] = DIRECTIONS
+        self,
+        reverse: "RankCounts",
+        directions: tuple[str, str] = DIRECTIONS,
+        query_ids: Any = None,
     ) -> "RankCounts":
-        """The same state with that of the other direction; `directions` are tags of scores."""
+        """The same state with that of the other direction; `directions` are tags of scores.
+        query_ids [q]: of the queries, where `reverse` has their rows in place of them."""
+        if query_ids is not None:
+            pairs = reverse.pairs.copy()
+            pairs[:, -1] = query_ids[pairs[:, -1]]
+            reverse = replace(reverse, pairs=pairs)
         return replace(self, backward={(): reverse}, directions=tuple(directions))
 
     def __add__(self, other: Any) -> "RankCounts":
@@ -218,6 +235,11 @@ class RankCounts(State):
     def reverse(self) -> "RankCounts | None":
         """The state of the other direction, or None where only one was counted."""
         return self.backward.get(())
+
+    @property
+    def numbers_are_names(self) -> bool:
+        """Whether queries have names, which their numbers stand for."""
+        return bool(self.names)
 
     @property
     def signature(self) -> str:

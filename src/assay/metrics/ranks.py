@@ -141,8 +141,7 @@ def count_ranks(
             numbers = _ids(gallery_ids, g, "gallery_ids")
             own, _ = own.turned(np.arange(q), g)
             back = _in_slices(gallery, query, own, out.turned(g), numbers, verify, options)
-            back.pairs[:, -1] = ids[back.pairs[:, -1]]
-            return state.with_reverse(back, _pair_of(directions))
+            return state.with_reverse(back, _pair_of(directions), ids)
     rows, items = pairs_of(own.rows)
     gone = out.among(rows, items)
     there = np.flatnonzero(~gone)

@@ -17,12 +17,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.checks import is_one_of, number
+from assay.core.checks import is_one_of, number, one_of
 from assay.core.errors import InputError
 from assay.core.field_kinds import joined, parts_of
 from assay.core.resampling import Items, RankedItems
@@ -67,7 +67,7 @@ class Sweep(State):
     """
 
     pools: Mapping[int, Floats | tuple[Floats, ...]] = pooled()
-    histogram: Any = summed()
+    histogram: Any = summed(2, 1 << 16)
     rows: Floats = listed("id", "positive", "score")
     row_weights: Floats = listed("id", "weight")
     groups: Mapping[tuple[str, ...], "Sweep"] = grouped()
@@ -77,6 +77,27 @@ class Sweep(State):
     mode: str | None = fixed()
     width: int | None = peak()
     detail: tuple[str, ...] | None = fixed()
+
+    MODES: ClassVar[tuple[str, ...]] = ("exact", "weighted", "float16", "bfloat16")
+
+    def check(self) -> None:
+        """Refuse scores and weights that are none."""
+        if self.mode is not None:
+            one_of(self.mode, "mode", self.MODES)
+        if self.width not in (None, 16, 32, 64):
+            raise InputError(f"width must be 16, 32 or 64 bits, got {self.width}")
+        ndim = 2 if self.mode == "weighted" else 1
+        for pool in self.pools.values():
+            for part in parts_of(pool):
+                if part.ndim != ndim or part.shape[1:] != (2,) * (ndim - 1) or np.isnan(part).any():
+                    raise InputError(f"scores of shape {part.shape} are none, or one is NaN")
+                if ndim == 2 and not (np.isfinite(part[:, 1]).all() and (part[:, 1] >= 0).all()):
+                    raise InputError("weights must be finite and at least 0")
+        counts = np.asarray(self.histogram)
+        if np.any((counts < 0) | (counts > 1 << 53)):
+            raise InputError("histogram has counts below 0, or beyond 2^53")
+        if self.mode == "weighted" and len(self.rows) != len(self.row_weights):
+            raise InputError(f"{len(self.rows)} rows have {len(self.row_weights)} weights")
 
     # -- runs ----------------------------------------------------------------------------------
 
@@ -114,7 +135,7 @@ class Sweep(State):
     def _whole(self) -> Runs | None:
         """All runs at once, of what is small."""
         if self.mode in ("float16", "bfloat16"):
-            return ops.histogram_runs(np.asarray(self.histogram), self.mode)
+            return ops.histogram_runs(np.broadcast_to(self.histogram, (2, 1 << 16)), self.mode)
         return None
 
     def over_runs(

@@ -197,12 +197,25 @@ def _count(
         counted = np.where(is_empty, -1, codes) if skip else codes
         tables = alignments.confusions_of(counted, len(keys))
     whole = total(everything, _added(tables))
-    if not by:
-        return whole
-    ends = np.cumsum(np.bincount(codes, minlength=len(keys)))
-    members = np.split(np.argsort(codes, kind="stable"), ends)[: len(keys)]
+    if not by or not keys:
+        return whole if not by else replace(whole, by=tuple(by))
+    facts = np.column_stack([*edits.columns(slice(None)), np.ones(n, np.int64), edits.distance > 0])
+    if skip:
+        facts[is_empty] = 0
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes, minlength=len(keys))
+    starts = np.cumsum(sizes) - sizes
+    # sums of all groups at once: a batch may have thousands
+    sums = np.add.reduceat(np.column_stack([facts, is_empty])[order], starts).tolist()
+    kept: list[dict[str, Any]] = [{} for _ in keys]
+    if rows is not None:
+        members = (own[~is_empty[own]] if skip else own for own in np.split(order, starts[1:]))
+        kept = [{"rows": rows[own]} for own in members]
     groups = {
-        key: total(chosen, table) for key, chosen, table in zip(keys, members, tables, strict=True)
+        key: EditCounts(h, s, d, i, some, wrong, empties, table, by=(), **own, **definition)
+        for key, (h, s, d, i, some, wrong, empties), table, own in zip(
+            keys, sums, tables, kept, strict=True
+        )
     }
     return replace(whole, groups=groups, by=tuple(by))
 

@@ -72,6 +72,10 @@ class Held:
         self._parts = batches, folded
         self._sum: tuple[Any, Any] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles have: weak references are of this process."""
+        return {**self.__dict__, "_sum": None}
+
     @classmethod
     def of(cls, counter: Counter, *columns: Tensor) -> Self:
         """One batch; what is given may change afterwards."""

@@ -5,7 +5,9 @@ import platform
 import sys
 import time
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+from unicodedata import unidata_version
 
 import numpy as np
 
@@ -15,18 +17,33 @@ from assay.ops import probe
 
 __all__ = ["describe", "warm_kernels"]
 
-PACKAGES = ("assay", "numpy", "numba", "llvmlite", "scipy", "pyarrow", "torch", "triton", "jiwer")
+REQUIRED = ("numpy", "numba", "llvmlite", "scipy", "pyarrow", "rich", "typer")
+OPTIONAL = (
+    *("torch", "triton", "pandas", "polars", "scikit-learn", "torchmetrics", "lightning"),
+    *("transformers", "mlflow", "wandb", "tensorboard", "matplotlib", "jinja2", "ray"),
+    *("fsspec", "jiwer", "rapidfuzz", "sacrebleu", "nltk", "regex", "whisper-normalizer"),
+)
+# variables that change what is computed, how fast, or where
+SETTINGS = ("ASSAY_", "NUMBA_", "CUDA_VISIBLE_DEVICES", "LOCAL_WORLD_SIZE", "OMP_NUM_THREADS")
 
 
 def describe() -> dict[str, str]:
     """What a bug report needs, as name -> value."""
+    libc = " ".join(platform.libc_ver())
+    found = {name: _version(name) for name in OPTIONAL}
     return {
-        "python": f"{platform.python_version()} ({sys.executable})",
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "assay": f"{_version('assay')} in {os.path.dirname(os.path.dirname(__file__))}",
+        "python": f"{platform.python_version()} ({sys.executable}), Unicode {unidata_version}",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()} {libc}".strip(),
         "cpus": f"{os.cpu_count()}, threads used by assay: {thread_count()}",
-        **{name: _version(name) for name in PACKAGES},
+        "vectors": _vectors(),
+        **{name: _version(name) or "not installed" for name in REQUIRED},
+        "optional": ", ".join(f"{name} {v}" for name, v in found.items() if v) or "none",
+        "not installed": ", ".join(name for name, v in found.items() if not v) or "none",
+        "settings": _settings(),
         "kernel cache": _kernel_cache(),
         "native module": _native(),
+        "CUDA": _cuda(),
     }
 
 
@@ -99,7 +116,22 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return "not installed"
+        return ""
+
+
+def _vectors() -> str:
+    """What the ranking kernels are compiled for."""
+    from llvmlite import binding
+
+    from assay.ops._similarity_simd import INT8, LANES
+
+    whole = "with" if INT8 else "without"
+    return f"{binding.get_host_cpu_name()}: {LANES} floats wide, {whole} 8-bit products"
+
+
+def _settings() -> str:
+    told = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
+    return " ".join(f"{name}={value}" for name, value in sorted(told.items())) or "none"
 
 
 def _kernel_cache() -> str:
@@ -107,13 +139,32 @@ def _kernel_cache() -> str:
 
     cache: Any = getattr(_edit_kernels.symbol_pairs, "_cache", None)
     path = getattr(cache, "cache_path", None)
-    return path or "none can be written; kernels are compiled in every process"
+    if path is None:
+        return "none can be written; kernels are compiled in every process"
+    sizes = [file.stat().st_size for file in Path(path).glob("*.nbc")]
+    return f"{path} ({len(sizes)} kernels, {sum(sizes) / 2**20:.0f} MiB)"
 
 
 def _native() -> str:
-    if reason := probe.native_reason():
-        return reason
+    return probe.native_reason() or f"loaded from {probe.native.__file__}"
+
+
+def _cuda() -> str:
+    if probe.native_reason():
+        return "not looked for, which takes the native module"
     driver = probe.native.cuda_driver()
     if not driver.available:
-        return f"loaded; CUDA driver: {driver.reason}"
-    return f"loaded; CUDA driver {driver.version}, {driver.devices} device(s)"
+        return str(driver.reason)
+    newest = driver.version
+    version = f"{newest // 1000}.{newest % 1000 // 10}" if newest else "of an unknown version"
+    names = _devices() if _version("torch") else []
+    return f"driver {version}; {driver.devices} device(s)" + "".join(f"; {n}" for n in names)
+
+
+def _devices() -> list[str]:
+    """As torch sees them."""
+    import torch
+
+    found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [f"{own.name}, sm_{own.major}{own.minor}, {own.total_memory / 2**30:.0f} GiB"
+            for own in found]  # fmt: skip

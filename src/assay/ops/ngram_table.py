@@ -100,15 +100,30 @@ class NgramTable:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "NgramTable":
-        """Inverse of to_arrays()."""
+        """Inverse of to_arrays(). ValueError of arrays that no table gives: kernels go by them."""
         orders = range(len(arrays) // 2 - 1)
-        ends = np.concatenate([[0], np.cumsum(arrays["lengths"])]).tolist()
-        data = arrays["words"].tobytes()
-        return cls(
-            [data[a:b] for a, b in pairwise(ends)],
-            tuple(np.array(arrays[f"keys{k}"], np.int64) for k in orders),
-            tuple(np.array(arrays[f"counts{k}"], np.int64) for k in orders),
-        )
+        lengths, data = arrays["lengths"], arrays["words"].tobytes()
+        if lengths.ndim != 1 or np.any((lengths < 0) | (lengths > len(data))):
+            raise ValueError("lengths of words are none")
+        ends = np.concatenate([[0], np.cumsum(lengths)]).tolist()
+        words = [data[a:b] for a, b in pairwise(ends)]
+        if ends[-1] != len(data) or any(a >= b for a, b in pairwise(words)):
+            raise ValueError("words are not in order")
+        for word in words:
+            word.decode("utf-8", "surrogatepass")
+        sides = [
+            [np.array(arrays[f"{s}{k}"], np.int64) for k in orders] for s in ("keys", "counts")
+        ]
+        above = 1
+        for keys, counts in zip(*sides, strict=True):
+            if keys.ndim != 1 or keys.shape != counts.shape or np.any(counts < 1):
+                raise ValueError("n-grams without a count")
+            if np.any(np.diff(keys) <= 0) or np.any((keys < 0) | (keys >> 32 >= above)):
+                raise ValueError("n-grams are not in order, or begin as none does")
+            if np.any(keys & _WORD >= len(words)):
+                raise ValueError("n-grams of words that are not there")
+            above = len(keys)
+        return cls(words, *map(tuple, sides))
 
 
 def word_list(text: Ragged, places: Ints) -> list[bytes]:

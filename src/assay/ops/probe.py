@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _reason: str | None = None
 try:
-    from assay import _native as native
+    import assay._native as native  # "from assay" would say no more than ImportError
 except ImportError as error:
     native = None  # type: ignore[assignment]
     _reason = f"cannot be loaded: {error}"
@@ -34,6 +34,8 @@ except ImportError as error:
         _reason = (
             "not built: no C++ compiler or Python headers at install time; "
             "reinstall with ASSAY_REQUIRE_NATIVE=1 to see the error"
+            if sys.platform == "linux"
+            else f"not built: it runs on Linux, this is {sys.platform}"
         )
 
 

@@ -22,6 +22,7 @@ from assay.readers.jsonl import json_ranges
 from assay.readers.lines import read_kaldi, read_lines
 from assay.readers.nist import Segments, Transcripts, read_ctm, read_stm, read_trn
 from assay.readers.parquet import row_groups
+from assay.readers.ray_dataset import RayDataset
 from assay.readers.source import Aligned, Files, Split, Table
 from assay.readers.trec import QRELS, RUN, read_trec
 
@@ -81,10 +82,10 @@ def read(
     """Rows of text, and what goes along with them, from files of almost any kind.
 
     paths: what to read. One or more paths, globs, URLs, or "-" for standard input; or a table in
-        memory with an Arrow stream (pyarrow, pandas, polars). Several files of one format are one
-        table, in the order given. Two files are the two sides of a table if `key` is given, or if
-        they are `lines`, `kaldi`, `trn`, `stm` and `ctm`, or `coco` (annotations, results): first
-        the reference, then the hypothesis.
+        memory with an Arrow stream (pyarrow, pandas, polars), or a Dataset of Ray, whose blocks are
+        parts. Several files of one format are one table, in the order given. Two files are the two
+        sides of a table if `key` is given, or if they are `lines`, `kaldi`, `trn`, `stm` and `ctm`,
+        or `coco` (annotations, results): first the reference, then the hypothesis.
     text: names of the text columns: valid UTF-8, never null, never another type turned into text.
         `lines` and `kaldi` have no names: there they name the columns of the answer.
     keep: names of further columns, in the type the file gives them. CSV has no types: text.
@@ -124,6 +125,10 @@ def read(
         if key or format:
             raise InputError("read: key and format belong to files, got a table")
         return Table(paths, Columns(text, keep, lists))
+    if hasattr(paths, "to_arrow_refs"):
+        if key or format:
+            raise InputError("read: key and format belong to files, got a Dataset of Ray")
+        return RayDataset(paths, Columns(text, keep, lists))
     typed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not typed:
         raise InputError("read: no paths; name at least one file")

@@ -4,6 +4,7 @@ Nothing is ever unpickled: a file of Python objects is refused.
 """
 
 import os
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -14,14 +15,16 @@ import numpy.typing as npt
 from assay.core.errors import DataError
 from assay.readers import arrow_vectors
 from assay.readers.columns import listed
-from assay.readers.files import expand, readable
+from assay.readers.files import File, expand, readable
 
-__all__ = ["named_part", "read_vectors"]
+__all__ = ["BROKEN", "check_table", "damaged", "kind_of", "named_part", "read_vectors"]
 
 MAGIC = {
     b"\x93NUMPY": ".npy", b"PK\x03\x04": ".npz", b"PK\x05\x06": ".npz", b"PAR1": ".parquet",
     b"ARROW1": ".arrow", b"\xff\xff\xff\xff": ".arrows",
 }  # fmt: skip
+# What NumPy has to say of a header that is none.
+BROKEN = (ValueError, EOFError, ArithmeticError, RuntimeError, SyntaxError, tokenize.TokenError)
 KINDS = "fiub"  # floats, integers, booleans
 
 
@@ -46,22 +49,24 @@ def read_vectors(path: str) -> npt.NDArray[Any]:
     """
     name, key = named_part(path)
     array = _load(name, key)
-    if array.dtype.kind not in KINDS:
-        raise DataError(f"{path}: holds {array.dtype}, expected numbers; save it as float32")
-    if array.ndim != 2:
-        raise DataError(f"{path}: expected shape [rows, width], got {array.shape}")
-    if 0 in array.shape:
-        raise DataError(f"{path}: holds no vectors, its shape is {array.shape}; was it written?")
+    check_table(path, array.dtype, array.shape)
     if not array.dtype.isnative:
         return array.astype(array.dtype.newbyteorder("="))
     return array
 
 
-def _load(name: str, key: str | None) -> npt.NDArray[Any]:
-    found = expand(name)
-    if len(found) > 1:
-        raise DataError(f"{name}: {len(found)} files match, expected one")
-    file = found[0]
+def check_table(path: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """A DataError unless these are numbers [rows, width], some of them."""
+    if dtype.kind not in KINDS:
+        raise DataError(f"{path}: holds {dtype}, expected numbers; save it as float32")
+    if len(shape) != 2:
+        raise DataError(f"{path}: expected shape [rows, width], got {shape}")
+    if 0 in shape:
+        raise DataError(f"{path}: holds no vectors, its shape is {shape}; was it written?")
+
+
+def kind_of(name: str, file: File) -> str:
+    """What a file holds by its first bytes, as the extension it should have."""
     if file.once or not os.path.exists(file.path):
         raise DataError(
             f"{name}: arrays are read in place, from local files; copy it to disk first"
@@ -75,6 +80,15 @@ def _load(name: str, key: str | None) -> npt.NDArray[Any]:
         raise DataError(
             f"{name}: not NumPy data, nor Parquet or Arrow; write it with np.save or np.savez"
         )
+    return kind
+
+
+def _load(name: str, key: str | None) -> npt.NDArray[Any]:
+    found = expand(name)
+    if len(found) > 1:
+        raise DataError(f"{name}: {len(found)} files match, expected one")
+    file = found[0]
+    kind = kind_of(name, file)
     if kind in arrow_vectors.READERS:
         return arrow_vectors.READERS[kind](name, file.path, key)
     if kind == ".npz":
@@ -86,8 +100,8 @@ def _load(name: str, key: str | None) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = np.load(file.path, mmap_mode="r", allow_pickle=False)
     except DataError:
         raise
-    except (ValueError, EOFError) as error:
-        raise _damaged(name, error) from error
+    except BROKEN as error:
+        raise damaged(name, error) from error
     return array
 
 
@@ -106,12 +120,13 @@ def _of_npz(name: str, path: str, key: str | None) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = arrays[key]
     except DataError:
         raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(f"{name}:{key}" if key else name, error) from error
+    except (*BROKEN, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise damaged(f"{name}:{key}" if key else name, error) from error
     return array
 
 
-def _damaged(name: str, error: Exception) -> DataError:
+def damaged(name: str, error: Exception) -> DataError:
+    """The error for NumPy data that cannot be read."""
     message = str(error).split("\n")[0]
     if "Python objects" in message or "Object arrays" in message:
         return DataError(

@@ -1,6 +1,6 @@
 """Vectors in a column of lists: Parquet, which is loaded, or an Arrow file, mapped into memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.core.errors import DataError
-from assay.readers.columns import listed
+from assay.readers.columns import MAX_BYTES, listed
 from assay.readers.files import readable
+from assay.readers.parquet import BUFFER_BYTES
 
-__all__ = ["READERS"]
+__all__ = ["READERS", "ParquetVectors"]
 
 
 def _of_parquet(name: str, path: str, key: str | None) -> npt.NDArray[Any]:
@@ -36,6 +37,49 @@ READERS: Mapping[str, Callable[[str, str, str | None], npt.NDArray[Any]]] = {
     ".arrow": partial(_of_arrow, pa.ipc.open_file),
     ".arrows": partial(_of_arrow, pa.ipc.open_stream),
 }
+
+
+class ParquetVectors:
+    """A column of lists, decoded row group by row group in steps of bounded memory."""
+
+    def __init__(self, name: str, path: str, key: str | None) -> None:
+        self.path = path
+        with readable(name), pq.ParquetFile(path) as file:
+            key = _chosen(name, file.schema_arrow, key)
+            self.name, self.key, self.metadata = f"{name}:{key}", key, file.metadata
+        sizes = [self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)]
+        self.starts = np.concatenate([[0], np.cumsum(np.array(sizes, np.int64))])
+        self.rows = int(self.starts[-1])
+        self.near = int(max(sizes, default=1))  # to find a row, those of its group are decoded
+        self.step, self.width = 1, 0
+        head = next(self.blocks(0, 1, 1), np.zeros((0, 0), np.float32))
+        self.width, self.dtype = head.shape[1], head.dtype
+        self.step = max(1, MAX_BYTES // max(1, self.width * self.dtype.itemsize))
+
+    def blocks(self, start: int, stop: int, most: int) -> Iterator[npt.NDArray[Any]]:
+        """Rows start..stop in arrays of at most `most` rows."""
+        first = int(np.searchsorted(self.starts, start, "right")) - 1
+        for group in range(first, len(self.starts) - 1):
+            before = int(self.starts[group])
+            if before >= stop:
+                return
+            # opened for each group: between two blocks nothing is held but the decoder's page
+            with (
+                readable(f"{self.name}, row group {group}"),
+                pq.ParquetFile(
+                    self.path, metadata=self.metadata, buffer_size=BUFFER_BYTES, pre_buffer=False
+                ) as file,
+            ):
+                read = partial(file.iter_batches, row_groups=[group], columns=[self.key])
+                for batch in read(min(most, self.step), use_threads=False):
+                    ends = before + batch.num_rows
+                    if ends > start and before < stop:
+                        own = slice(max(start - before, 0), stop - before)
+                        column = pa.chunked_array([batch.column(0)])
+                        yield _stacked(self.name, column, before, self.width)[own]
+                    before = ends
+                    if before >= stop:
+                        return
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -63,9 +107,12 @@ def _chosen(name: str, schema: pa.Schema, key: str | None) -> str:
     return key
 
 
-def _stacked(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Rows of one width as [rows, width]; where they lie so already, a view."""
-    pieces, width, first = [], None, 0
+def _stacked(
+    name: str, column: pa.ChunkedArray, first: int = 0, width: int = 0
+) -> npt.NDArray[Any]:
+    """Rows of one width as [rows, width]; where they lie so already, a view. first: the number of
+    the first one in the file; width: that of the rows before, if there are some."""
+    pieces = []
     for chunk in column.chunks:
         if chunk.null_count:
             raise _bad_row(name, first, np.asarray(chunk.is_null()), "is null")
@@ -74,7 +121,7 @@ def _stacked(name: str, column: pa.ChunkedArray) -> npt.NDArray[Any]:
             lengths = np.full(len(chunk), chunk.type.list_size)
         else:
             lengths = np.asarray(chunk.value_lengths())
-        if width is None and len(lengths):
+        if not width and len(lengths):
             width = int(lengths[0])
         if (lengths != width).any():
             odd = lengths != width

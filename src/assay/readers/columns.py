@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ __all__ = ["MAX_BYTES", "MAX_ROWS", "Columns", "MissingColumn", "listed", "slice
 ALSO = {"references": ("reference", "refs", "ref")}  # other names of a column of lists
 
 MAX_ROWS = 1 << 16  # rows of one batch, and
-MAX_BYTES = 8 << 20  # about as many bytes, whichever comes first
+MAX_BYTES = 3 << 20  # about as many bytes, whichever comes first
 
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
@@ -33,6 +34,9 @@ class MissingColumn(DataError):
     def __init__(self, message: str, name: str, present: Sequence[str]) -> None:
         super().__init__(message)
         self.name, self.present = name, present
+
+    def __reduce__(self) -> Any:  # it may come from a worker process
+        return MissingColumn, (str(self), self.name, self.present)
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,10 @@ def _standing(name: str, present: Sequence[str]) -> list[str]:
 def sliced(
     rows: pa.RecordBatch, first_row: int, consumed: int, where: Callable[[int], str]
 ) -> Iterator[Batch]:
-    """The rows in batches bounded in rows and, by their average, in bytes; nothing is copied."""
-    step = MAX_ROWS
-    if rows.nbytes > MAX_BYTES:
-        step = max(1, min(step, MAX_BYTES * rows.num_rows // rows.nbytes))
+    """The rows in batches bounded in rows and, by their average, in bytes; nothing is copied. They
+    are of one size: a few rows more than fit shall not make a batch of their own."""
+    pieces = max(1, round(rows.nbytes / MAX_BYTES))
+    step = max(1, min(MAX_ROWS, -(-rows.num_rows // pieces)))
     for start in range(0, rows.num_rows, step):
         place = where if start == 0 else partial(_further, where, start)
         yield Batch(rows.slice(start, step), first_row + start, consumed, place)

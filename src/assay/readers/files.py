@@ -163,7 +163,7 @@ def readable(name: str) -> Iterator[None]:
     except UnicodeEncodeError:
         shown = name.encode("utf-8", "backslashreplace").decode()
         raise DataError(f"{shown}: the file's name is not UTF-8; rename it") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         message = str(error).strip().split("\n")[0]
         known = (hint for sign, hint in HINTS.items() if sign in message)
         hint = next(known, "cannot be read" if getattr(error, "errno", None) else UNKNOWN)

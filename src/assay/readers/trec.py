@@ -123,14 +123,19 @@ def _refuse_bad_line(
                 f"got {len(fields)}: {shown!r}"
             ) from error
         for name, kind in numbers.items() if fields else ():
-            field = fields[names.index(name)].decode("utf-8", "backslashreplace")
-            try:
-                good = (
-                    "_" not in field and (int if kind == pa.int64() else float)(field) is not None
-                )
-            except ValueError:
-                good = False
-            if not good:
+            if not _is_number(fields[names.index(name)], kind):
+                field = fields[names.index(name)].decode("utf-8", "backslashreplace")
                 raise DataError(
                     f"{file.name}: line {number}: {name} is {field!r}, expected a number"
                 ) from error
+
+
+def _is_number(field: bytes | bytearray, kind: pa.DataType) -> bool:
+    """In ASCII, as Arrow reads it; of integers one that fits."""
+    try:
+        if kind == pa.int64():
+            return b"_" not in field and -(2**63) <= int(field) < 2**63
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field

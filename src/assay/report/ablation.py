@@ -25,7 +25,7 @@ from assay.report.groups import (
     unique,
 )
 from assay.report.pareto import pareto
-from assay.report.render import Cell, Table
+from assay.report.render import Cell, Table, typed
 
 __all__ = ["Ablation", "Levels", "Trial", "ablation", "levels_of"]
 
@@ -97,7 +97,7 @@ class Ablation:
         with_p = [name for name in self.metrics if any(name in own for own in p_values.values())]
         rows: list[list[Cell]] = []
         for levels, trials in groups.items():
-            row: list[Cell] = [*levels, self._count(trials)]
+            row: list[Cell] = [*map(typed, levels), self._count(trials)]
             for name in self.metrics:
                 value, other = (_mean(own, name).mean for own in (trials, groups[base]))
                 row += [value, None if levels == base else value - other]
@@ -129,7 +129,7 @@ class Ablation:
         better = {name: self.metrics[name] for name in metrics}
         best = set(pareto(values, [*better.values()]).tolist())
         rows = [
-            [*levels, *own, "yes" if number in best else "no"]
+            [*map(typed, levels), *own, "yes" if number in best else "no"]
             for number, (levels, own) in enumerate(zip(groups, values, strict=True))
         ]
         heads = unique([*self.factors, *metrics, "front"])
@@ -156,7 +156,7 @@ class Ablation:
         ])  # fmt: skip
         rows: list[list[Cell]] = []
         for levels, trials in self._groups(places).items():
-            row: list[Cell] = [*levels, self._count(trials)]
+            row: list[Cell] = [*map(typed, levels), self._count(trials)]
             for name in self.metrics:
                 row += _mean(trials, name)[:2]
             rows.append(row)

@@ -1,12 +1,12 @@
 """Folds of a cross-validation: the best epoch of each, and the mean over them."""
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from assay.core.errors import InputError
+from assay.core.errors import DataError, InputError
+from assay.core.paths import path_inside
 from assay.core.record import RunRecord, group_of
-from assay.core.score import flat_key
+from assay.core.score import Better, flat_key
 from assay.report.groups import (
     Identity,
     Mean,
@@ -21,9 +21,9 @@ from assay.report.groups import (
     series_of,
     unique,
 )
-from assay.report.render import Table
+from assay.report.render import Cell, Table
 
-__all__ = ["Fold", "Folds", "folds"]
+__all__ = ["Fold", "Folds", "folds", "over_folds"]
 
 # A table of folds has a column for each of these, in this order, and then for what else there is.
 _COLUMNS = (
@@ -107,7 +107,10 @@ def folds(records: Records, metric: str = "val_macro_f1", stage: str | None = No
                 f"{own[one.what].record.directory} and {one.record.directory}; give one of them"
             )
         own[one.what] = one
-    found = [_fold(name, by_fold[name], what, names) for name in sorted(by_fold, key=natural)]
+    refused: list[str] = []
+    found = [
+        _fold(name, by_fold[name], what, names, refused) for name in sorted(by_fold, key=natural)
+    ]
     usable = [fold for fold in found if fold.best_epoch is not None]
     pick = max if better == "higher" else min
     best = pick(usable, key=lambda fold: fold.values[names[what]], default=None)
@@ -131,7 +134,7 @@ def folds(records: Records, metric: str = "val_macro_f1", stage: str | None = No
             unique(("fold", "best_epoch", *columns)),
             [(f.name, f.best_epoch, *(f.values.get(name) for name in columns)) for f in found],
             spare=len(columns) - len(_COLUMNS),
-            note=_left_out(found, names[what]),
+            note="; ".join(filter(None, [_left_out(found, names[what]), *refused])),
             better=directions,
         ),
         Table(
@@ -141,6 +144,35 @@ def folds(records: Records, metric: str = "val_macro_f1", stage: str | None = No
             note=_about_means([*means.values()], len(found)),
         ),
     )
+
+
+def over_folds(found: Sequence[tuple[str, Folds]]) -> Table:
+    """Several cross-validations side by side: a row for each, with the mean of each metric over its
+    folds, and their standard deviation.
+
+    found: what each is called, and what folds() finds. Columns: `run`, `stage`, `folds` that have a
+    best epoch, then metrics, the one that chooses the epoch first.
+    """
+    first = dict.fromkeys(own.metric for _, own in found)
+    names = list(first | dict.fromkeys(name for _, own in found for name in own.means))
+    heads = unique(["run", "stage", "folds", *(h for n in names for h in (n, f"{n} std"))])
+    means, stds = heads[3::2], heads[4::2]
+    better: dict[str, Better] = {}
+    for head, name in zip(means, names, strict=True):
+        better[head] = next((own.table.better.get(name) for _, own in found), None)
+    rows: list[list[Cell]] = []
+    for name, own in found:
+        usable = sum(fold.best_epoch is not None for fold in own.folds)
+        row: list[Cell] = [name, own.stage, usable]
+        for metric in names:
+            row += [*own.means[metric][:2]] if metric in own.means else [None, None]
+        rows.append(row)
+    notes = [f"{name}: {own.table.note}" for name, own in found if own.table.note]
+    return Table(
+        f"Means over folds, at the best epoch of each by {', '.join(first)}", heads, rows,
+        spare=max(0, len(heads) - 5), note="; ".join(notes),
+        spread=dict(zip(means, stds, strict=True)), better=better,
+    )  # fmt: skip
 
 
 def _of_stage(records: Sequence[RunRecord], stage: str | None) -> list[Series]:
@@ -164,7 +196,11 @@ def _of_stage(records: Sequence[RunRecord], stage: str | None) -> list[Series]:
 
 
 def _fold(
-    name: str, series: Mapping[Identity, Series], what: Identity, names: Mapping[Identity, str]
+    name: str,
+    series: Mapping[Identity, Series],
+    what: Identity,
+    names: Mapping[Identity, str],
+    refused: list[str],
 ) -> Fold:
     best = series[what].best() if what in series else None
     values = {}
@@ -174,7 +210,12 @@ def _fold(
             if value is not None:
                 values[names[own]] = value
     first = next(iter(series.values()))
-    return Fold(name, best.step if best else None, values, _model(first.record, first.tags))
+    try:
+        model = _model(first.record, first.tags)
+    except DataError as error:
+        model = None
+        refused.append(f"fold {name}: its model is left out, as {error}")
+    return Fold(name, best.step if best else None, values, model)
 
 
 def _model(record: RunRecord, tags: Mapping[str, str]) -> str | None:
@@ -188,7 +229,7 @@ def _model(record: RunRecord, tags: Mapping[str, str]) -> str | None:
         and (group_of({**record.tags, **file.tags}) == group or file.name.startswith(folder))
     ]
     called = [file for file in found if file.name.rpartition("/")[2].startswith("best")] or found
-    return os.path.join(record.directory, called[0].path) if len(called) == 1 else None
+    return path_inside(record.directory, called[0].path) if len(called) == 1 else None
 
 
 def _left_out(found: Sequence[Fold], metric: str) -> str:

@@ -5,13 +5,16 @@ data is escaped, or is text by the way it is put there.
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata, resources
 from typing import Any, NamedTuple
 
 from assay.core.explained import Explained
 from assay.core.optional import require
 from assay.core.output import whole, writing
+from assay.core.record import RunRecord
 from assay.report.groups import Records, as_records
 from assay.report.page_data import embedded, policy
 from assay.report.page_figures import Figure
@@ -31,29 +34,30 @@ def page(
     metric: str | None = None,
     positive: str = "positive",
     figures: Sequence[Figure] = (),
+    notes: Sequence[str] = (),
 ) -> str:
     """A page of HTML: overview, tables, diagrams, runs side by side, and explorers of errors.
 
     records: a run, its directory, or several of either. explorers: name -> the rows that a function
     of metrics.explain_… made. title: by default the name of the run. metric: what runs are judged
     by; by default val_macro_f1 or what is logged first and says which way is better. positive: what
-    the class is called that F1 is of. figures: more diagrams, as SVG.
+    the class is called that F1 is of. figures: more diagrams, as SVG. notes: what people must know
+    besides, in the last section.
 
     The same records give the same bytes. Tables and diagrams say what they leave out. InputError of
     no run, and for a metric that none has.
     """
     rows = explorers or {}
-    several = as_records(records, "page") if records or not rows else []
+    several = _told_apart(as_records(records, "page") if records or not rows else [])
     found = sections_of(several, metric, positive, figures)
     data = [(f"explorer-{number}", *embedded(_plain(own))) for number, own in
             enumerate(rows.values(), 1)]  # fmt: skip
     for number, (name, own) in enumerate(rows.items(), 1):
-        notes = []
-        if len(own) < own.total:
-            notes.append(f"The {len(own):,} worst of {own.total:,} items; the others are not here.")
-        found.append(Section(f"explorer-{number}", name, notes=notes, explorer=True))
+        told = f"The {len(own):,} worst of {own.total:,} items; the others are not here."
+        left = [told] * (len(own) < own.total)
+        found.append(Section(f"explorer-{number}", name, notes=left, explorer=True))
     if several:
-        found.append(details(several))
+        found.append(details(several, notes))
     if len(several) > 1:
         data.append(("compare", *embedded(comparison(several, metric))))
     return _filled(several, found, data, title)
@@ -66,12 +70,22 @@ def write_page(
     **options: Any,
 ) -> str:
     """Write page(records, explorers, …) whole, or not at all; the path. DataError where it cannot
-    be written."""
+    be written.
+
+    A run whose block goes on is unfinished there; behind it, `assay report RUN_DIR --log` keeps the
+    page in the run and sends it to its trackers.
+    """
     path = os.fspath(path)
     text = page(records, explorers, **options)
     with whole(path, "report.html") as temporary, writing(path), open(temporary, "wb") as file:
         file.write(text.encode("utf-8", "replace"))
     return path
+
+
+def _told_apart(records: list[RunRecord]) -> list[RunRecord]:
+    """Runs of one name are called by their directories."""
+    names = Counter(record.name for record in records)
+    return [replace(own, name=own.directory) if names[own.name] > 1 else own for own in records]
 
 
 def _plain(rows: Explained) -> dict[str, Any]:
@@ -111,6 +125,7 @@ def _filled(
             **section._asdict(),
             "tables": [_seen(table) for table in section.tables],
             "figures": [{"svg": markup(figure.svg.decode())} for figure in section.figures],
+            "pictures": [picture._asdict() for picture in section.pictures],
         }
         for section in found
     ]

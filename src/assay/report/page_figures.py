@@ -20,6 +20,7 @@ __all__ += ["stage_figures", "thresholds"]
 
 CURVES = 12  # metrics that are drawn
 HISTOGRAMS = 6
+THRESHOLDS, CURVES_OF_ONE = 6, 6  # diagrams by threshold, and metrics in one
 SPREADS = 12  # metrics of folds
 
 # Endings of names of durations, and nanoseconds in one.
@@ -80,15 +81,20 @@ def _group(one: Series, several: bool) -> str:
     return ", ".join([*run, *(f"{tag} {value}" for tag, value in one.metric.group)])
 
 
-def spreads(found: Folds, title: str) -> list[Figure]:
-    """The values of folds, those within 0..1, metric by metric."""
+def spreads(found: Folds, title: str) -> tuple[list[Figure], list[str]]:
+    """The values of folds, those within 0..1, metric by metric. And what is left out."""
     rows = {name: [fold.values.get(name, math.nan) for fold in found.folds] for name in found.means}
     shares = [
         Spread(name, own) for name, own in rows.items() if all(not v > 1 and not v < 0 for v in own)
     ]
     if not shares:
-        return []
-    return [Figure(title, fold_spread(shares[:SPREADS], title, format="svg"))]
+        return [], []
+    notes = []
+    if others := [name for name in rows if name not in {own.label for own in shares}]:
+        notes.append(f"Not within 0..1, and so not drawn: {', '.join(others)}.")
+    if (left := len(shares) - SPREADS) > 0:
+        notes.append(f"{left} further metrics of folds are not drawn.")
+    return [Figure(title, fold_spread(shares[:SPREADS], title, format="svg"))], notes
 
 
 def stage_figures(table: Table) -> list[Figure]:
@@ -96,13 +102,16 @@ def stage_figures(table: Table) -> list[Figure]:
     names = [str(row[0]) for row in table.rows]
     place = {name: number for number, name in enumerate(table.columns)}
     measures = [name for name in table.columns[1:6] if _values(table, place[name])]
-    bars = [Bars(name, [number(row[place[name]]) for row in table.rows],
-                 "lower" if "(MB)" in name or "(ms)" in name else "higher")
-            for name in measures]  # fmt: skip
+    bars = []
+    for name in measures:
+        alike = name in table.better  # times of other devices are not better or worse
+        bars.append(Bars(name + ("" if alike else ", conditions differ"),
+                         [number(row[place[name]]) for row in table.rows],
+                         table.better.get(name)))  # fmt: skip
     figures = [Figure("Stages", stage_bars(names, bars, "Stages", "svg"))] if bars else []
     quality = next((name for name in ("Macro F1", "Accuracy") if name in measures), None)
     for cost in ("Size (MB)", "Speed (ms)"):
-        if quality and cost in measures and len(names) > 1:
+        if quality and cost in measures and cost in table.better and len(names) > 1:
             points = [Point(name, number(row[place[cost]]), number(row[place[quality]]))
                       for name, row in zip(names, table.rows, strict=True)]  # fmt: skip
             svg = pareto_scatter(points, f"{quality} against {cost}", (cost, quality),
@@ -119,26 +128,42 @@ def number(cell: Any) -> float:
     return math.nan if cell is None or isinstance(cell, str) else cell
 
 
-def thresholds(records: Sequence[RunRecord]) -> list[Figure]:
-    """Metrics that were logged at several thresholds (tag `threshold`), at their last step."""
+def thresholds(records: Sequence[RunRecord]) -> tuple[list[Figure], list[str]]:
+    """Metrics that were logged at several thresholds (tag `threshold`), at their last step. And
+    what is left out."""
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    ways: dict[str, float] = {}
     for one in series_of(records):
         at, last = _threshold(one.tags), one.last()
         if at is not None and last is not None:
             key = _group(one, len(records) > 1), one.metric.name
             found.setdefault(key, []).append((at, last))
+            ways[one.metric.name] = -1 if one.metric.direction == "lower" else 1
     groups: dict[str, list[plot.Curve]] = {}
     for (group, name), points in found.items():
         if len(points) > 1:
             x, y = zip(*sorted(points), strict=True)
             groups.setdefault(group, []).append(plot.Curve(name, x, y))
     figures: list[Figure] = []
-    for group, own in list(groups.items())[:HISTOGRAMS]:
+    left = sum(len(own) - CURVES_OF_ONE for own in groups.values() if len(own) > CURVES_OF_ONE)
+    notes = [f"{left} further metrics by threshold are not drawn."] * (left > 0)
+    if (more := len(groups) - THRESHOLDS) > 0:
+        notes.append(f"Thresholds of {more} further runs, stages or folds are not drawn.")
+    for group, own in list(groups.items())[:THRESHOLDS]:
         title = "Metrics by threshold" + (f": {group}" if group else "")
-        best = max(zip(own[0].y, own[0].x, strict=True))
-        mark = plot.Mark(f"best {own[0].label}: threshold {best[1]:g}", best[1], best[0])
-        figures.append(Figure(title, plot.threshold(own[:6], [mark], title, format="svg")))
-    return figures
+        marks = _best_threshold(own[0], ways[own[0].label])
+        svg = plot.threshold(own[:CURVES_OF_ONE], marks, title, format="svg")
+        figures.append(Figure(title, svg))
+    return figures, notes
+
+
+def _best_threshold(curve: plot.Curve, way: float) -> list[plot.Mark]:
+    """Of equal values the one nearest to 0.5, then the lower; none of a curve without values."""
+    usable = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(y)]
+    if not usable:
+        return []
+    x, y = max(usable, key=lambda point: (way * point[1], -abs(point[0] - 0.5), -point[0]))
+    return [plot.Mark(f"best {curve.label}: threshold {x:g}", x, y)]
 
 
 def _threshold(tags: Mapping[str, str]) -> float | None:
@@ -148,20 +173,25 @@ def _threshold(tags: Mapping[str, str]) -> float | None:
         return None
 
 
-def histograms(records: Sequence[RunRecord]) -> list[Figure]:
-    """How durations are distributed that were logged as histograms: names that end in a unit."""
+def histograms(records: Sequence[RunRecord]) -> tuple[list[Figure], list[str]]:
+    """How durations are distributed that were logged as histograms: names that end in a unit. And
+    what is left out."""
     figures: list[Figure] = []
+    left = 0
     for record in records:
         latest: dict[str, Histogram] = {own.key: own for own in record.histograms}
         for key, own in latest.items():
             scale = next((TIMES[end] for end in TIMES if own.name.endswith(end)), None)
-            if scale is None or len(figures) >= HISTOGRAMS:
+            if scale is None:
+                continue
+            if len(figures) >= HISTOGRAMS:
+                left += 1
                 continue
             title = f"{record.name}: {key}" if len(records) > 1 else key
             edges = [edge * scale for edge in own.edges]
             svg = latency_distribution(edges, own.counts, title, own.name.rpartition("_")[0], "svg")
             figures.append(Figure(title, svg))
-    return figures
+    return figures, [f"{left} further histograms are not drawn."] * (left > 0)
 
 
 def memory(record: RunRecord) -> list[Figure]:

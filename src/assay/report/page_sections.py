@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from assay.core.errors import InputError
 from assay.core.record import RunRecord
 from assay.report import page_figures as draw
-from assay.report.folds import folds
+from assay.report.folds import Folds, folds, over_folds
 from assay.report.groups import Series, chosen, named, series_of
 from assay.report.page_figures import Figure
+from assay.report.page_pictures import Picture, pictures
 from assay.report.page_settings import fronts, settings_of, trends
 from assay.report.render import Cell, Table, finite
-from assay.report.stages import stages
-from assay.report.summary import runs
+from assay.report.stages import stages, with_stages_alike
+from assay.report.summary import runs, stacked
 
 __all__ = ["Card", "Section", "comparison", "details", "sections_of", "when"]
 
@@ -44,6 +45,7 @@ class Section(NamedTuple):
     tables: Sequence[Table] = ()
     notes: Sequence[str] = ()
     explorer: bool = False
+    pictures: Sequence[Picture] = ()
 
 
 def sections_of(
@@ -52,10 +54,7 @@ def sections_of(
     """All sections that the runs have something for, but the details."""
     if not records:
         return [Section("thresholds", "Thresholds", figures=figures)] if figures else []
-    names = named(series_of(records))
     judged = judged_by(records, metric)
-    if metric is not None and metric not in {one.metric.key_in_group for one in series_of(records)}:
-        chosen(metric, names, "page")  # says which there are
     found = [_overview(records, judged)]
     several = len(records) > 1
     if several:
@@ -68,12 +67,21 @@ def sections_of(
     found += _folds(records, judged)
     found += _stages(records, positive)
     found += _settings(records, judged)
-    thresholds = [*draw.thresholds(records), *figures]
-    if thresholds:
-        found.append(Section("thresholds", "Thresholds", figures=thresholds))
-    costs = [*draw.histograms(records), *(draw.memory(records[0]) if not several else ())]
-    if costs:
-        found.append(Section("cost", "Time and memory", figures=costs))
+    drawn, notes = draw.thresholds(records)
+    if drawn or figures:
+        both = [*drawn, *figures]
+        found.append(Section("thresholds", "Thresholds", figures=both, notes=notes))
+    drawn, notes = draw.histograms(records)
+    if several:
+        sampled = any(name.startswith("system/") for own in records for name in own.metrics)
+        notes += ["Memory over time is drawn on the page of one run alone."] * sampled
+    else:
+        drawn += draw.memory(records[0])
+    if drawn or notes:
+        found.append(Section("cost", "Time and memory", figures=drawn, notes=notes))
+    kept, notes = pictures(records)
+    if kept or notes:
+        found.append(Section("pictures", "Pictures", pictures=kept, notes=notes))
     return found
 
 
@@ -105,10 +113,14 @@ def when(seconds: float) -> str:
 
 
 def judged_by(records: Sequence[RunRecord], metric: str | None) -> str | None:
-    """The metric that runs are judged by, without stage and fold."""
+    """The metric that runs are judged by, without stage and fold, as flat names are written."""
+    series = series_of(records)
+    ways = {one.metric.key_in_group: one.metric.direction for one in series}
+    if metric is not None and metric not in ways:
+        what = chosen(metric, named(series), "page")  # or says which there are
+        return next(one.metric.key_in_group for one in series if one.what == what)
     if metric is not None:
         return metric
-    ways = {one.metric.key_in_group: one.metric.direction for one in series_of(records)}
     if "val_macro_f1" in ways:
         return "val_macro_f1"
     usable = [name for name, way in ways.items() if way]
@@ -176,7 +188,7 @@ def _folds(records: Sequence[RunRecord], judged: str | None) -> list[Section]:
     tables: list[Table] = []
     figures: list[Figure] = []
     notes: list[str] = []
-    of_runs: list[list[Cell]] = []
+    of_runs: list[tuple[str, Folds]] = []
     of_folds: list[tuple[str | None, Table]] = []
     means: list[tuple[str | None, Table]] = []
     whole = len(records) == 1 or all("fold" in record.tags for record in records)
@@ -192,36 +204,23 @@ def _folds(records: Sequence[RunRecord], judged: str | None) -> list[Section]:
             if whole:
                 of_folds.append((stage, found.table))
                 means.append((stage, found.aggregate))
-                figures += draw.spreads(found, title + "folds at their best epochs")
+                drawn, left = draw.spreads(found, title + "folds at their best epochs")
+                figures += drawn
+                notes += left
             else:
-                mean = found.means[found.metric]
-                of_runs.append([group[0].name, stage, mean.mean, mean.std, mean.n])
-    tables += [_stacked(own) for own in (of_folds, means) if own]
+                of_runs.append((group[0].name, found))
+    tables += [stacked(own, "stage") for own in (of_folds, means) if own]
     if of_runs:
-        heads = ("run", "stage", judged, f"{judged} std", "folds")
-        spread = {judged: heads[3]}
-        tables.append(_within(Table(f"Mean of {judged} over folds", heads, of_runs, spread=spread)))
+        tables.append(_within(over_folds(of_runs)))
     return [Section("folds", "Folds", figures=figures, tables=tables, notes=_few(notes))]
-
-
-def _stacked(tables: Sequence[tuple[str | None, Table]]) -> Table:
-    """Tables of stages as one, with a column that says the stage."""
-    first = tables[0][1]
-    if len(tables) == 1:
-        return first
-    columns = list(dict.fromkeys(name for _, table in tables for name in table.columns))
-    rows: list[list[Cell]] = []
-    for stage, table in tables:
-        for row in table.rows:
-            own = dict(zip(table.columns, row, strict=True))
-            rows.append([stage, *(own.get(name) for name in columns)])
-    title = f"{first.title}, stage by stage"
-    return replace(first, title=title, columns=["stage", *columns], rows=rows)
 
 
 def _stages(records: Sequence[RunRecord], positive: str) -> list[Section]:
     if not any("stage" in one.tags for one in series_of(records)):
         return []
+    if (own := with_stages_alike(records)) is not None:
+        table = _within(stacked([(one.name, stages(one, positive)) for one in own], "run"))
+        return [Section("stages", "Stages", tables=[table])]
     try:
         table = stages(records, positive)
     except InputError as error:
@@ -237,12 +236,12 @@ def _settings(records: Sequence[RunRecord], judged: str | None) -> list[Section]
     drawn, tables, notes = trends(records, settings)
     # of one run without trials the stages have such a picture
     figures = [*(fronts(records, settings) if drawn or len(records) > 1 else ()), *drawn]
-    if not figures:
+    if not (figures or notes):
         return []
     return [Section("settings", "Settings", figures=figures, tables=tables, notes=notes)]
 
 
-def details(records: Sequence[RunRecord]) -> Section:
+def details(records: Sequence[RunRecord], further: Sequence[str] = ()) -> Section:
     """What was logged, as lists; of several runs what they share."""
     several = len(records) > 1
     files: list[list[Cell]] = [
@@ -256,7 +255,7 @@ def details(records: Sequence[RunRecord]) -> Section:
     versions = ", ".join(f"{name} {own}" for name, own in sorted(records[0].versions.items()))
     notes = [f"Versions: {versions}" + " (of the first run)" * several] if versions else []
     there = [_within(table) for table in tables if table.rows]
-    return Section("details", "All that was logged", tables=there, notes=notes)
+    return Section("details", "All that was logged", tables=there, notes=[*further, *notes])
 
 
 def _metrics(record: RunRecord) -> Table:

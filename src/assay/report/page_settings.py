@@ -19,6 +19,7 @@ __all__ = ["Settings", "fronts", "settings_of", "trends"]
 LEVELS = 40  # of a factor
 FACTORS = 6
 FRONTS = 2
+TOLD = 12  # names of settings that are left out
 
 # Tags that tell values of one trial apart, or parts of it.
 NO_FACTORS = {"class", "direction", "fold", "label", "memory", "split", "stage", "threshold"}
@@ -31,11 +32,13 @@ BEFORE = ("baseline_", "before/", "original_")  # of what is compared with, besi
 
 class Settings(NamedTuple):
     """metric: what is looked at, without the tags that are factors. factors: names of parameters
-    and tags that have several levels, tags: those that are tags of metrics."""
+    and tags that have several levels, tags: those that are tags of metrics. left: what else
+    differs, and why it is no factor."""
 
     metric: str
     factors: Sequence[str]
     tags: Sequence[str]
+    left: Sequence[str]
 
 
 def settings_of(records: Sequence[RunRecord], judged: str) -> Settings:
@@ -43,27 +46,36 @@ def settings_of(records: Sequence[RunRecord], judged: str) -> Settings:
     own = [one for one in series_of(records) if one.metric.key_in_group == judged]
     if len(records) > 1:
         settings = [{**record.tags, **record.params} for record in records]
-        return Settings(judged, _factors(settings, len(records)), ())
+        factors, left = _factors(settings, len(records))
+        return Settings(judged, factors, (), left)
     name = own[0].metric.name if own else judged
     same = [one.metric.tags for one in series_of(records) if one.metric.name == name]
-    tags = _factors([{k: v for k, v in t.items() if k not in NO_FACTORS} for t in same], len(same))
+    tags, left = _factors([{k: v for k, v in t.items() if k not in NO_FACTORS} for t in same],
+                          len(same))  # fmt: skip
     if tags:
-        return Settings(name, tags, tags)
+        return Settings(name, tags, tags, left)
     params = [*records[0].group_params.values()]
     everywhere = set(params[0]).intersection(*params) if params else set()
     trials = [{k: v for k, v in own.items() if k in everywhere} for own in params]
-    return Settings(judged, _factors(trials, len(trials)), ())
+    factors, more = _factors(trials, len(trials))
+    return Settings(judged, factors, (), [*left, *more])
 
 
-def _factors(settings: Sequence[dict[str, object]], trials: int) -> list[str]:
-    """Names with a few levels: fewer than there are trials, or numbers."""
-    found = []
+def _factors(settings: Sequence[dict[str, object]], trials: int) -> tuple[list[str], list[str]]:
+    """Names with a few levels: fewer than there are trials, or numbers. And the others that
+    differ, with why they are none."""
+    found: list[str] = []
+    left: list[str] = []
     for name in dict.fromkeys(name for own in settings for name in own):
         levels = {str(own.get(name)) for own in settings}
         numbers = not any(isinstance(numeric(level), str) for level in levels)
         if 1 < len(levels) <= LEVELS and (len(levels) < trials or numbers):
             found.append(name)
-    return found
+        elif len(levels) > LEVELS:
+            left.append(f"{name} ({len(levels):,} levels)")
+        elif len(levels) > 1:
+            left.append(f"{name} (another text in each)")
+    return found, left
 
 
 def trends(
@@ -72,12 +84,14 @@ def trends(
     """The metric against each factor: pictures, tables, and what is left out."""
     figures: list[Figure] = []
     tables: list[Table] = []
+    left = [*settings.left, *settings.factors[FACTORS:]]
     metric = settings.metric
     for factor in settings.factors[:FACTORS]:
         try:
             table = ablation(records, [factor], [metric]).marginal(factor)
-        except InputError:
-            continue  # nobody asked for it
+        except InputError:  # the metric has further tags
+            left.append(f"{factor} (no one {metric} for each level)")
+            continue
         place = {name: column for column, name in enumerate(table.columns)}
         value, std = next(iter(table.spread.items()))
         means, stds = ([number(row[place[name]]) for row in table.rows] for name in (value, std))
@@ -85,8 +99,11 @@ def trends(
         title = f"{metric} by {factor}"
         figures.append(Figure(title, ablation_trend([trend], title, (factor, metric), "svg")))
         tables.append(table)
-    left = len(settings.factors) - FACTORS
-    return figures, tables, [f"{left} further settings are left out."] * (left > 0)
+    notes = []
+    if left:
+        more = f" and {len(left) - TOLD:,} more" * (len(left) > TOLD)
+        notes.append(f"Settings that differ and are left out: {', '.join(left[:TOLD])}{more}.")
+    return figures, tables, notes
 
 
 def fronts(records: Sequence[RunRecord], settings: Settings) -> list[Figure]:

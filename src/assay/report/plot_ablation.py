@@ -121,7 +121,8 @@ def ablation_trend(
 
 
 def _is_number(level: Any) -> bool:
-    return type(level) in (int, float) and abs(level) < LARGEST
+    number = isinstance(level, (int, float)) and not isinstance(level, bool)
+    return number and abs(level) < LARGEST
 
 
 def _base(levels: Floats) -> int | None:

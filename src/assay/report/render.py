@@ -4,8 +4,6 @@ Numbers stay numbers until a form prints them. Text that came from data is never
 and where people read it, it cannot steer their terminal: control characters are spelled out.
 """
 
-import csv
-import io
 import json
 import math
 import re
@@ -13,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from assay.core.csv_text import csv_text
 from assay.core.score import Better, Score
 
 __all__ = [
@@ -26,6 +25,7 @@ __all__ = [
     "scores_json",
     "scores_table",
     "to_console",
+    "typed",
 ]
 
 Cell = str | int | float | None
@@ -59,6 +59,9 @@ _GROUP_COLUMNS = {
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*<>|&~\[\]]|(?<![^\W_])_|_(?![^\W_])")
 
+# What a spreadsheet would take for a formula, and is no number; also in their full width.
+_FORMULA = re.compile(r"\s*(?:[=@＝＠＋－]|[-+](?!\d*\.?\d+(?:[eE][-+]?\d+)?$))", re.ASCII)
+
 
 class Marked(float):
     """A number, and the text that people read for it: `260 (sparse)`, `0.8312 ± 0.0104`."""
@@ -69,6 +72,15 @@ class Marked(float):
         made = super().__new__(cls, value)
         made.text = text
         return made
+
+
+def typed(value: Cell) -> Cell:
+    """A setting, which people read as it was typed: 0.75 and 1e-05, not 0.7500; 16000 with a comma.
+
+    >>> Table("", ["lr"], [[typed(0.75)], [typed(0.00012345)]]).to_text().split()
+    ['lr', '0.75', '0.00012345']
+    """
+    return Marked(value, repr(value)) if isinstance(value, float) else value
 
 
 @dataclass(frozen=True)
@@ -119,12 +131,9 @@ class Table:
         return title + body + note
 
     def to_csv(self) -> str:
-        """Comma-separated, numbers in full."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(["" if c is None else c for c in row] for row in self.rows)
-        return out.getvalue()
+        """Comma-separated, numbers in full. Text that a spreadsheet would take for a formula has
+        an apostrophe before it."""
+        return csv_text(map(_inert, (self.columns, *self.rows)))
 
     def to_latex(self) -> str:
         """A table of the package booktabs, the best of a column in bold."""
@@ -369,6 +378,11 @@ def finite(value: Any) -> Any:
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return None if math.isnan(value) else str(value)
+
+
+def _inert(row: Sequence[Cell]) -> list[Cell]:
+    """Cells as no spreadsheet takes them for a formula."""
+    return [f"'{c}" if isinstance(c, str) and _FORMULA.match(c) else c for c in row]
 
 
 def _markdown(text: str) -> str:

@@ -10,7 +10,7 @@ from assay.report.folds import folds
 from assay.report.groups import Records, Series, as_records, mean, named, numeric, series_of
 from assay.report.render import Cell, Marked, Table, shown
 
-__all__ = ["stages"]
+__all__ = ["stages", "with_stages_alike"]
 
 TITLES = {
     "baseline": "Baseline",
@@ -115,6 +115,18 @@ def stages(
         better["Speed (ms)"] = "lower"
     note = "; ".join(why)
     return Table("Stages", columns, rows, spare=len(columns) - 7, note=note, better=better)
+
+
+def with_stages_alike(records: Sequence[RunRecord]) -> list[RunRecord] | None:
+    """Those of several runs that have stages, where two have one in common: a pipeline each. Else
+    None: they are parts of one."""
+    owners: dict[str, set[int]] = {}
+    for one in series_of(records):
+        if "stage" in one.tags:
+            owners.setdefault(one.tags["stage"], set()).add(id(one.record))
+    if all(len(own) == 1 for own in owners.values()):
+        return None
+    return [own for own in records if any(id(own) in several for several in owners.values())]
 
 
 def _check(

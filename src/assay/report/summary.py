@@ -14,26 +14,26 @@ from assay.core.errors import DataError, InputError
 from assay.core.output import whole, writing
 from assay.core.score import Better
 from assay.report.ablation import ablation
-from assay.report.folds import folds
+from assay.report.folds import folds, over_folds
 from assay.report.groups import Records, as_records, chosen, directed, named, series_of, unique
 from assay.report.pareto import pareto
-from assay.report.render import Cell, Table
+from assay.report.render import Cell, Table, typed
 from assay.report.stages import stages
 
 __all__ = [
     "ablation",
     "folds",
+    "over_folds",
     "pareto",
     "runs",
+    "stacked",
     "stages",
     "write_folds",
     "write_stages",
     "write_tables",
 ]
 
-# What a spreadsheet would take for a formula, and is no number.
-_FORMULA = re.compile(r"\s*(?:[=@]|[-+](?!\d*\.?\d+(?:[eE][-+]?\d+)?$))", re.ASCII)
-_UNSAFE = re.compile(r"[/\\:\x00-\x1f\x7f]")
+_UNSAFE = re.compile(r"[/\\:\x00-\x1f\x7f\ud800-\udfff]")
 _SHOWN = 4  # metrics of a run that a narrow terminal has
 
 
@@ -79,6 +79,27 @@ def runs(records: Records, metrics: Sequence[str] = ()) -> Table:
         head: ways[what] for head, what in zip(heads[first:], sought, strict=True)
     }
     return Table("Runs", heads, rows, spare=max(0, len(sought) - _SHOWN), better=better)
+
+
+def stacked(tables: Sequence[tuple[str | None, Table]], head: str) -> Table:
+    """Tables of one kind as one, with a column in front that says whose rows they are; of a single
+    table that one."""
+    first = tables[0][1]
+    if len(tables) == 1:
+        return first
+    columns = list(dict.fromkeys(name for _, table in tables for name in table.columns))
+    rows: list[list[Cell]] = []
+    for name, table in tables:
+        for row in table.rows:
+            own = dict(zip(table.columns, row, strict=True))
+            rows.append([name, *(own.get(column) for column in columns)])
+    notes = list(dict.fromkeys(table.note for _, table in tables if table.note))
+    if len(notes) > 1:
+        notes = [f"{name}: {table.note}" for name, table in tables if table.note]
+    return replace(
+        first, title=f"{first.title}, {head} by {head}", columns=unique([head, *columns]),
+        rows=rows, note="; ".join(notes),
+    )  # fmt: skip
 
 
 def write_folds(
@@ -140,7 +161,7 @@ def write_tables(
 
 def _write(table: Table, directory: str, name: str) -> str:
     path = os.path.join(directory, name)
-    text = _inert(table).to_csv().encode("utf-8", "replace")
+    text = table.to_csv().encode("utf-8", "replace")
     with writing(path):
         os.makedirs(directory, exist_ok=True)
     with whole(path, "summary.csv") as temporary, writing(path), open(temporary, "wb") as file:
@@ -157,18 +178,8 @@ def _plain(name: str) -> str:
     return name
 
 
-def _inert(table: Table) -> Table:
-    """The same where no spreadsheet takes text from data for a formula: an apostrophe says so."""
-
-    def cell(value: Cell) -> Cell:
-        return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
-
-    rows = [[cell(value) for value in row] for row in table.rows]
-    return replace(table, columns=[str(cell(name)) for name in table.columns], rows=rows)
-
-
 def _cell(value: object) -> Cell:
     """A parameter as a cell."""
     if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return value
+        return typed(value)
     return str(value)

@@ -29,7 +29,7 @@ def keep(directory: str, path: str, name: str) -> None:
             f"{directory}: the run goes on, written by {lock.holder()}; in it, call run.artifact()"
         )
     try:
-        name, inside = copy_in(directory, path, name, {})
+        name, inside = copy_in(directory, path, name, {}, {})
         journal = JournalFile(directory, strict=True)
         about = {"kind": "artifact", "time": time.time(), "step": None, "name": name, "tags": {}}
         journal.append(encoded({**about, "path": inside}))

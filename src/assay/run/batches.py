@@ -12,23 +12,26 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["Arriving", "Batch", "all_ids", "as_ids", "counted", "ids_of", "new_rows", "on_gpu"]
+__all__ = ["Batch", "all_ids", "as_ids", "counted", "ids_of", "new_rows", "on_gpu"]
 __all__ += ["text_size", "wants_ids"]
 
 Ints = npt.NDArray[np.int64]
 
-ITEM = 64  # bytes of a string, besides its characters
+ITEM = 64  # bytes of a string, besides its characters, or of a row in a state
+BATCH = 2048  # bytes of a batch and its state, besides rows
 
 
 class Batch(NamedTuple):
     """Columns and options of one update, which nobody changes any more. text: all columns are
-    lists of str and there are no options. size: about how many bytes are held."""
+    lists of str and there are no options. size: about how many bytes are held. event: of copies
+    that are on their way from a GPU to the host."""
 
     columns: tuple[Any, ...]
     options: Mapping[str, Any]
     ids: Any
     text: bool
     size: int
+    event: Any = None
 
     @classmethod
     def of(cls, columns: tuple[Any, ...], options: Mapping[str, Any], ids: Any) -> "Batch":
@@ -41,8 +44,32 @@ class Batch(NamedTuple):
             return cls(columns, options, None, False, 0)  # counted before update() returns
         columns = tuple(map(_held, columns))
         options = {name: _held(value) for name, value in options.items()}
-        size = sum(map(_size, [*columns, *options.values()]))
-        return cls(columns, options, own, text, size)
+        size = _size_of(columns, options)
+        if not on_gpu(own):
+            return cls(columns, options, own, text, size)
+        return cls(columns, options, _sent(own), text, size, _sending(own.device))
+
+    def to_host(self) -> "Batch":
+        """The same with all columns on their way to the host. Nothing is waited for: copies go to
+        pinned memory, and the event tells when they are done."""
+        values = (*self.columns, *self.options.values())
+        device = next(value.device for value in values if on_gpu(value))
+        columns = tuple(map(_sent, self.columns))
+        options = {name: _sent(value) for name, value in self.options.items()}
+        size = _size_of(columns, options)
+        event = _sending(device)
+        return self._replace(columns=columns, options=options, size=size, event=event)
+
+    def arrived(self) -> "Batch":
+        """The same, when all of it is there."""
+        if self.event is not None:
+            self.event.synchronize()
+        return self
+
+    @property
+    def own_ids(self) -> Ints:
+        """The ids, when they are there."""
+        return as_ids(self.arrived().ids)
 
     @property
     def on_gpu(self) -> bool:
@@ -54,32 +81,10 @@ class Batch(NamedTuple):
         n = len(self.columns[0])
         if len(keep) == n:
             return self
-        ids = None if self.ids is None else as_ids(self.ids)[keep]
+        ids = None if self.ids is None else self.own_ids[keep]
         columns = tuple(_rows(column, keep, "a column") for column in self.columns)
         options = {name: _option_rows(v, keep, n, name) for name, v in self.options.items()}
         return self._replace(columns=columns, options=options, ids=ids)
-
-
-class Arriving(NamedTuple):
-    """A batch on its way from a GPU to the host."""
-
-    batch: Batch
-    event: Any
-
-    @classmethod
-    def of(cls, batch: Batch) -> "Arriving":
-        """Nothing is waited for: the copies go to pinned memory, and the event tells when they are
-        done."""
-        import torch
-
-        values = (*batch.columns, *batch.options.values())
-        device = next(value.device for value in values if on_gpu(value))
-        columns = tuple(map(_sent, batch.columns))
-        options = {name: _sent(value) for name, value in batch.options.items()}
-        event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(device))
-        size = sum(map(_size, (*columns, *options.values())))
-        return cls(batch._replace(columns=columns, options=options, size=size), event)
 
 
 def text_size(columns: tuple[Any, ...]) -> int | None:
@@ -105,7 +110,7 @@ def counted(count: Callable[..., Any], batches: Sequence[Batch], pass_ids: bool)
     elif texts:
         columns = zip(*(batch.columns for batch in texts), strict=True)
         joined = tuple([row for part in column for row in part] for column in columns)
-        ids = np.concatenate([as_ids(batch.ids) for batch in texts]) if pass_ids else None
+        ids = np.concatenate([batch.own_ids for batch in texts]) if pass_ids else None
         states.append(_count(count, Batch(joined, {}, ids, True, 0), pass_ids))
     return states
 
@@ -116,7 +121,7 @@ def new_rows(seen: Ints, batches: Sequence[Batch], without: Ints) -> list[Batch]
     with_ids = [batch for batch in batches if batch.ids is not None]
     if not with_ids:
         return list(batches)
-    own = [as_ids(batch.ids) for batch in with_ids]
+    own = [batch.own_ids for batch in with_ids]
     ids = np.concatenate(own)
     new = np.zeros(len(ids), np.bool_)
     new[np.unique(ids, return_index=True)[1]] = True
@@ -132,7 +137,7 @@ def new_rows(seen: Ints, batches: Sequence[Batch], without: Ints) -> list[Batch]
 
 def all_ids(batches: Iterable[Batch]) -> Ints:
     """The ids of batches, one after the other."""
-    own = [as_ids(batch.ids) for batch in batches if batch.ids is not None]
+    own = [batch.own_ids for batch in batches if batch.ids is not None]
     return np.concatenate([np.zeros(0, np.int64), *own])
 
 
@@ -143,7 +148,7 @@ def wants_ids(options: Mapping[str, Any]) -> bool:
 
 def _count(count: Callable[..., Any], batch: Batch, pass_ids: bool) -> Any:
     wanted = batch.ids is not None and (pass_ids or wants_ids(batch.options))
-    ids = {"ids": as_ids(batch.ids)} if wanted else {}
+    ids = {"ids": batch.own_ids} if wanted else {}
     return count(*batch.columns, **batch.options, **ids)
 
 
@@ -184,6 +189,15 @@ def _sent(value: Any) -> Any:
     return value.detach().to("cpu", non_blocking=True) if on_gpu(value) else value
 
 
+def _sending(device: Any) -> Any:
+    """An event after what a GPU was told so far."""
+    import torch
+
+    event: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
+
+
 def _held(value: Any) -> Any:
     """The value, or a copy of what its owner may change."""
     if isinstance(value, (list, np.ndarray)):
@@ -195,6 +209,12 @@ def _held(value: Any) -> Any:
     if hasattr(value, "detach"):
         return value.detach().clone()
     return value.copy() if hasattr(value, "iloc") else value
+
+
+def _size_of(columns: tuple[Any, ...], options: Mapping[str, Any]) -> int:
+    """About how many bytes a batch, its ids and its state take."""
+    rows = BATCH + len(columns[0]) * (ITEM + 8)
+    return rows + sum(map(_size, (*columns, *options.values())))
 
 
 def _size(value: Any) -> int:
@@ -216,8 +236,10 @@ def _rows(column: Any, keep: Ints, what: str) -> Any:
         return column[keep]
     if hasattr(column, "detach") or hasattr(column, "gather"):  # a tensor, a polars column
         return column[keep.tolist()]
-    if hasattr(column, "take"):
+    if hasattr(column, "take") and not hasattr(column, "ndim"):  # of Arrow
         return column.take(keep)
+    if hasattr(column, "__array__"):
+        return np.asarray(column)[keep]
     raise InputError(
         f"update: an id stands twice, and rows of {what}, a {type(column).__name__}, cannot be "
         "left out; give lists, arrays or tensors"

@@ -7,20 +7,31 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.core.errors import InputError, TrackerError
 from assay.core.protocols import Tracker
 from assay.core.record import Entry, File, Points, RunRecord
-from assay.run.feed import DONE, SENDING, STOPPED, WAITING, Cursor, Feed, tracker_name
+from assay.run.cursor import (
+    DONE,
+    SENDING,
+    STOPPED,
+    WAITING,
+    Cursor,
+    is_sent,
+    missing,
+    tracker_name,
+)
+from assay.run.feed import Feed
 from assay.run.journal_file import log
 from assay.run.sender import SENDER_LOG, launch
 
 __all__ = ["Delivery", "specs_of"]
 
 RESTARTS = 3  # of a sender that was killed
+LONGEST_S = 1e6  # that threads can be waited for
 NOTICE_S = 2.0  # after which the end says what it waits for
 SAVED_AFTER_S = 0.05  # how often the end looks how far the sender is
 
@@ -29,6 +40,8 @@ Told = Callable[[dict[str, float], int], Any]
 
 def specs_of(trackers: Sequence[Any]) -> tuple[list[dict[str, Any]], list[Told]]:
     """The specs of trackers, and the callables among them."""
+    if isinstance(trackers, (str, Tracker)) or not isinstance(trackers, Iterable):
+        raise InputError(f"Run: trackers must be a list of them, got {trackers!r}")
     specs: list[dict[str, Any]] = []
     callables: list[Told] = []
     for tracker in trackers:
@@ -78,8 +91,9 @@ class Delivery:
     def __init__(
         self, directory: str, specs: Sequence[dict[str, Any]], callables: Sequence[Told], begin: int
     ) -> None:
-        """begin: the byte of the journal that callables are told of first."""
-        self.directory, self.specs = directory, list(specs)
+        """begin: the byte of the journal that this process goes on from; callables are told of what
+        comes behind it."""
+        self.directory, self.specs, self._begin = directory, list(specs), begin
         self.failure: TrackerError | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
@@ -89,16 +103,18 @@ class Delivery:
         for number, told in enumerate(callables):
             tracker = _Callable(told, number)
             cursor = Cursor(None, tracker.spec(), sent=begin)
-            self._feeds.append(Feed(directory, tracker, cursor, follow=True, attempts=2))
+            self._feeds.append(
+                Feed(directory, tracker, cursor, follow=True, attempts=2, singly=True)
+            )
 
     def start(self) -> None:
         if self.specs:
-            os.makedirs(os.path.join(self.directory, "sent"), exist_ok=True)
-            for spec in self.specs:  # what an earlier process came to is not this one's end
-                cursor = Cursor.of(self.directory, spec)
-                cursor.state, cursor.over, cursor.error = SENDING, False, ""
-                cursor.save()
-            self._launch()
+            with self._or_told():
+                for spec in self.specs:  # what an earlier process came to is not this one's end
+                    cursor = Cursor.of(self.directory, spec, self._begin)
+                    cursor.state, cursor.over, cursor.error = SENDING, False, ""
+                    cursor.save()
+                self._process = launch(self.directory)
         for feed in self._feeds:
             thread = threading.Thread(target=feed.run, name="assay-callable", daemon=True)
             self._threads.append(thread)
@@ -122,7 +138,7 @@ class Delivery:
     def flush(self, seconds: float) -> None:
         """Wait until the trackers have it all, at most so long; those that do not answer are not
         waited for."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + min(seconds, LONGEST_S)
         notice = time.monotonic() + NOTICE_S
         for feed in self._feeds:
             feed.wake.set()
@@ -149,15 +165,16 @@ class Delivery:
         for cursor in self._cursors():
             name = tracker_name(cursor.spec)
             if cursor.state != DONE:
-                missing = written - cursor.points
-                what = f"{missing:,} of {written:,} points are not sent"
+                left = written - cursor.points
+                what = f"{left:,} of {written:,} points are not sent"
                 why = cursor.error or "it takes longer"
                 later = f"; later: assay resync {self.directory}" if cursor.path else ""
                 lines.append(
-                    f"{name}: {what if missing > 0 else 'the run is not closed'} ({why}){later}"
+                    f"{name}: {what if left > 0 else 'the run is not closed'} ({why}){later}"
                 )
             elif cursor.closing:
                 lines.append(f"{name}: {cursor.closing}")
+            lines += [f"{name}: {line}" for line in missing(cursor)]
             if cursor.refused:
                 lines.append(f"{name}: refused {cursor.refused:,} entries ({cursor.reason})")
         return lines
@@ -165,19 +182,21 @@ class Delivery:
     @property
     def is_done(self) -> bool:
         """Does every tracker have everything?"""
-        return all(cursor.state == DONE for cursor in self._cursors())
+        return all(cursor.state == DONE and is_sent(cursor) for cursor in self._cursors())
 
     def _cursors(self) -> list[Cursor]:
         sent = [Cursor.of(self.directory, spec) for spec in self.specs]
         return sent + [feed.cursor for feed in self._feeds]
 
-    def _launch(self) -> None:
+    @contextmanager
+    def _or_told(self) -> Iterator[None]:
+        """Where no sender can be started, as the disk is full or Python is gone, it is told."""
         try:
-            self._process = launch(self.directory)
+            yield
         except OSError as error:
             self._trouble(
-                f"nothing is sent to trackers: {sys.executable or 'Python'} does not start "
-                f"({error.strerror}); later: assay resync {self.directory}"
+                f"nothing is sent to trackers: {error.filename or self.directory}: "
+                f"{error.strerror}; later: assay resync {self.directory}"
             )
 
     def _again(self, code: int) -> None:
@@ -185,7 +204,8 @@ class Delivery:
         self._process = None
         if code < 0 and self._restarts < RESTARTS:
             self._restarts += 1
-            self._launch()
+            with self._or_told():
+                self._process = launch(self.directory)
             return
         self._ended(code)
 

@@ -1,7 +1,5 @@
 """Files of a run: written whole into its directory, so that they stay as they were logged."""
 
-import csv
-import io
 import os
 import re
 import shutil
@@ -9,21 +7,30 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from assay.core.csv_text import csv_text
 from assay.core.errors import DataError, InputError
 from assay.core.output import whole, writing
 from assay.core.score import flat_key
 
-__all__ = ["copy_in", "inside", "save_figure", "save_model", "save_table", "write_bytes"]
+__all__ = [
+    "copy_in",
+    "inside",
+    "is_function",
+    "save_figure",
+    "save_model",
+    "save_table",
+    "write_bytes",
+]
 
 _UNSAFE = re.compile(r"[^\w.\- ]")
 
 
 def inside(
-    folder: str, name: str, tags: Mapping[str, Any], suffix: str = "", step: int | None = None
+    folder: str, name: Any, tags: Mapping[str, Any], suffix: str = "", step: int | None = None
 ) -> str:
     """A path in the run's directory for a name; tags and slashes make folders, as of a fold nothing
     may replace what another one has, and nothing leads out of it."""
-    if not name.strip("/ ."):
+    if not isinstance(name, str) or not name.strip("/ ."):
         raise InputError(f"run: a file needs a name, got {name!r}")
     own = flat_key("x", {tag: str(value) for tag, value in tags.items()}).split("/")[:-1]
     parts = [
@@ -48,10 +55,14 @@ def write_bytes(directory: str, path: str, write: Callable[[str], Any]) -> None:
 
 
 def copy_in(
-    directory: str, source: str, name: str | None, tags: Mapping[str, Any]
+    directory: str,
+    source: str | os.PathLike[str],
+    name: str | None,
+    tags: Mapping[str, Any],
+    copied: dict[str, str],
 ) -> tuple[str, str]:
     """Copy a file or a folder into the run's directory: its name, and its path there. What is
-    there already stays where it is."""
+    there already stays where it is. copied: path there -> what was copied to it by this process."""
     source = os.fspath(source)
     if not os.path.exists(source):
         raise DataError(f"run.artifact: {source}: there is no such file")
@@ -68,6 +79,15 @@ def copy_in(
         )
     path = inside("artifacts", name, tags)
     target = os.path.join(directory, path)
+    own = os.path.realpath(source)
+    earlier = copied.get(path, own)
+    if earlier != own and os.path.exists(earlier):
+        parts = own.split(os.sep)[-2:]
+        raise InputError(
+            f"run.artifact: {source} would replace {earlier}, which was recorded as {name!r}; give "
+            f"one of them another name, as in name={'/'.join(parts)!r}"
+        )
+    copied[path] = own
     if os.path.isdir(source):
         with writing(target):
             shutil.copytree(source, target, dirs_exist_ok=True)
@@ -105,13 +125,17 @@ def save_table(
     path = inside("tables", name, tags, ".csv", step)
     records = _records(rows)
     columns = list(dict.fromkeys(column for record in records for column in record))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    data = text.getvalue().encode("utf-8", "replace")
+    lines = [columns, *([record.get(column, "") for column in columns] for record in records)]
+    data = csv_text(lines).encode("utf-8", "replace")
     write_bytes(directory, path, lambda temporary: _write(temporary, data))
     return path
+
+
+def is_function(content: Any) -> bool:
+    """Is it to be called? Models are callable too, and some arrays."""
+    return (
+        callable(content) and not hasattr(content, "state_dict") and not hasattr(content, "shape")
+    )
 
 
 def save_model(directory: str, content: Any, path: str) -> None:

@@ -4,18 +4,23 @@ Up to HELD different rows are held; more go to a temporary database of SQLite, w
 MiB of them in memory and deletes itself.
 """
 
+import json
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from assay.core.errors import DataError
+from assay.core.errors import DataError, StateFormatError
+from assay.core.state_bytes import inflated
 
 __all__ = ["HELD", "Frequencies"]
 
 HELD = 250_000
 CACHE_KIB = 32 << 10
+
+QUICK = 1  # zlib's level
 
 Key = tuple[str, str, str]
 
@@ -61,6 +66,21 @@ class Frequencies:
                 best[:] = _most(best, limit)
         return {key: _most(best, limit) for key, best in found.items()}
 
+    def to_bytes(self) -> bytes:
+        """All rows in order, as packed lines of JSON."""
+        lines = (json.dumps([*key, times], ensure_ascii=False) for key, times in self.rows())
+        return zlib.compress("\n".join(lines).encode(), QUICK)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Frequencies":
+        """What to_bytes() gave."""
+        found = cls()
+        found.add(_lines(inflated(data)))
+        return found
+
+    def __reduce__(self) -> Any:  # a database stays where it is
+        return Frequencies.from_bytes, (self.to_bytes(),)
+
     def _spill(self) -> None:
         with _disk():
             if self.database is None:
@@ -78,6 +98,17 @@ class Frequencies:
                 ((*key, count) for key, count in sorted(self.held.items())),
             )
         self.held = {}
+
+
+def _lines(data: bytes) -> Iterator[tuple[Key, int]]:
+    for line in data.decode().split("\n") if data else ():
+        what, reference, hypothesis, times = json.loads(line)
+        key = what, reference, hypothesis
+        if not all(isinstance(text, str) for text in key) or type(times) is not int:
+            raise StateFormatError(f"errors hold {line!r:.60}, which is none")
+        if not 0 < times < 1 << 63:
+            raise StateFormatError(f"errors hold one {times} times")
+        yield key, times
 
 
 def _most(rows: list[tuple[str, str, int]], limit: int) -> list[tuple[str, str, int]]:

@@ -6,7 +6,9 @@
 
 An engine knows nothing of metrics, of files that keep what is done, or of printing. `local` is the
 one of this process: all its threads read and count batches of the shards in order, so memory is
-bounded by a few batches and the sums. Decoding and counting leave Python's lock alone.
+bounded by a few batches and the sums. Decoding and most counting leave Python's lock alone; where
+counting does not there is `processes` of process_engine.py, and for many machines `ray` of
+ray_engine.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,8 +69,9 @@ class Job:
     """What is counted. It can be sent to another process: the source opens its files there, count
     is a (partial of a) function of a module.
 
-    skip: leave out the rest of a part where an error comes up. items: the per-item file, or the
-    folder of one for each shard. definitions: see ItemFile.
+    skip: leave out the rest of a part where an error comes up. items: the per-item file. folder:
+    every shard is kept by itself, and items is the folder of one file for each. definitions: see
+    ItemFile.
     """
 
     source: Source
@@ -77,6 +80,7 @@ class Job:
     items: str | None = None
     folder: bool = False
     definitions: Mapping[str, Any] | None = None
+    gpu: bool = False
 
     def item_file(self, shard: Shard) -> str | None:
         """Where the items of a shard are written to."""

@@ -9,6 +9,7 @@ another process (sender.py); the loop never waits for them and never fails becau
 import os
 import secrets
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from threading import RLock
 from types import TracebackType
@@ -22,7 +23,7 @@ from assay.run.board import Board
 from assay.run.delivery import Delivery, say, specs_of
 from assay.run.journal_file import JournalFile, encoded
 from assay.run.keeper import Keeper
-from assay.run.names import Known, Names, defined_by
+from assay.run.names import Known, Names, counts_text, defined_by
 from assay.run.opening import opened, rank, record_there
 from assay.run.system import Sampler
 from assay.run.values import (
@@ -57,8 +58,9 @@ class Run:
     metric marks its best one; what is tagged per="step", as losses of batches, has no row.
     flush_s: how long the end waits for trackers that answer.
 
-    An exception in the block marks the run failed. On ranks other than 0 (torch.distributed, or the
-    variables RANK, LOCAL_RANK, NODE_RANK) nothing is written or sent; `best` and `is_best` work.
+    An exception in the block marks the run failed. On ranks other than 0 (of torch.distributed, or
+    as torchrun, mpirun, Slurm or Lightning number processes) nothing is written or sent; `best` and
+    `is_best` work.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Run(f"{folder}/exp") as run:
@@ -82,8 +84,11 @@ class Run:
         console: bool | str = False,
         flush_s: float = 30.0,
     ) -> None:
-        self.directory = os.fspath(directory)
-        self.name = name or os.path.basename(os.path.abspath(self.directory)) or "run"
+        self._given = os.fspath(directory)
+        if not self._given:
+            raise InputError("Run: directory must be a path, got ''")
+        self.directory = os.path.abspath(self._given)  # wherever the process goes from here
+        self.name = str(name or os.path.basename(self.directory) or "run")
         self.id = ""
         self._params, self._tags = as_params(params or {}), as_params(tags or {}, "tags")
         self._specs, self._callables = specs_of(trackers)
@@ -93,7 +98,9 @@ class Run:
         watched = console if isinstance(console, str) else None
         self._board = Board(watched) if console and not self._silent else None
         self._names = Names(self._entry)
+        self._copied: dict[str, str] = {}
         self._guard = RLock()
+        self._keeper = Keeper()
         self._written, self._last, self._pid = 0, 0.0, 0
         self._journal: JournalFile | None = None
         self._delivery: Delivery | None = None
@@ -121,13 +128,12 @@ class Run:
         found = self._names.under(tags)
         rows: list[tuple[Known, Any]] = []
         late = False
-        for name, value in logged.items():
-            if prefix:
-                name = prefix + name
+        for own, value in logged.items():
+            name = prefix + own if prefix and isinstance(own, str) else own
             if type(value) is not float:
                 value = number(name, value)
                 if value is LATE:
-                    late, value = True, logged[name.removeprefix(prefix)]
+                    late, value = True, logged[own]
             rows.append((found.get(name) or self._names.introduce(name, tags), value))
         if late:
             self._log_late(rows, now, step)
@@ -152,10 +158,14 @@ class Run:
         self._entry({**line, "edges": edges, "counts": counts})
 
     def artifact(self, path: str | os.PathLike[str], name: str | None = None, **tags: Any) -> None:
-        """Record a file or a folder: it is copied into the run's directory, if it is not there."""
+        """Record a file or a folder: it is copied into the run's directory, if it is not there.
+
+        name: by default the last part of the path. The same file again replaces what was recorded;
+        InputError where another one, which is still there, has the name.
+        """
         self._check()
         if not self._silent:
-            name, inside = files.copy_in(self.directory, os.fspath(path), name, tags)
+            name, inside = files.copy_in(self.directory, path, name, tags, self._copied)
             self._entry({**self._about("artifact", name, None, tags), "path": inside})
 
     def figure(self, figure: Any, name: str, step: int | None = None, **tags: Any) -> None:
@@ -176,10 +186,11 @@ class Run:
         """Write a model as models/{tags}/NAME, whole or not at all, and record it; the path.
 
         content: bytes, what torch.save takes, or a function that returns either, as
-        `model.state_dict`. It is called on every rank, as one of a sharded model must be.
+        `model.state_dict`. It is called on every rank, as one of a sharded model must be; a model
+        is not.
         """
         self._check()
-        made = content() if callable(content) and not hasattr(content, "shape") else content
+        made = content() if files.is_function(content) else content
         inside = files.inside("models", name, tags)
         if not self._silent:
             files.save_model(self.directory, made, inside)
@@ -193,25 +204,14 @@ class Run:
         """The best value so far of each metric, under its flat name, and the first step that had
         it; of those where a Score or the name says which way is better."""
         self._settle()
-        found = self._names.by_key.items()
-        return {key: known.best for key, known in found if known.sign and known.best is not None}
+        return self._names.best()
 
     def is_best(self, name: str, **tags: Any) -> bool:
         """Is the latest value better than all of the steps before? The first one is; an equal one,
         or NaN, is not. InputError where nothing says which way is better."""
         self._check()
         self._settle()
-        known = self._names.under(tags).get(name) or self._names.by_key.get(name)
-        if known is None:
-            raise InputError(
-                f"run.is_best: name must be one that was logged, got {name!r}; "
-                f"logged are {', '.join(self._names.by_key) or 'none'}"
-            )
-        if not known.sign:
-            raise InputError(
-                f"run.is_best: nothing says whether {name!r} is better when it is higher; "
-                "log a Score, or call it as in val_loss or val_macro_f1"
-            )
+        known = self._names.directed(name, tags)
         if self._board:
             self._board.watch(known.metric.key_in_group)
         return known.best is not None and known.best.step == known.step
@@ -248,16 +248,15 @@ class Run:
             self._board.close()
         well = kind is None or (isinstance(error, SystemExit) and not error.code)
         status = "finished" if well else "failed"
-        why = "" if well else f"{kind.__name__ if kind else ''}: {error}".strip()[:2000]
+        why = "" if well else "".join(traceback.format_exception_only(kind, error)).strip()[:2000]
         journal, delivery = self._journal, self._delivery
+        end = {"kind": "end", "time": self._now(), "status": status, "error": why}
         try:
-            journal.append(
-                encoded({"kind": "end", "time": self._now(), "status": status, "error": why})
-            )
+            journal.append(encoded(end))
             journal.close()
         finally:
             self._lock.release()
-        say(f"{self.name}: {status}, {self._written:,} points in {self.directory}")
+        say(f"{self.name}: {status}, {self._written:,} points in {self._given}")
         try:
             delivery.flush(self._flush_s)
         finally:  # whoever is tired of waiting hears too what is left
@@ -313,7 +312,9 @@ class Run:
         if self._journal is not None:
             self._journal.append(encoded(line))
 
-    def _about(self, kind: str, name: str, step: int | None, tags: Mapping[str, Any]) -> Any:
+    def _about(self, kind: str, name: Any, step: int | None, tags: Mapping[str, Any]) -> Any:
+        if not isinstance(name, str) or not name:
+            raise InputError(f"run.{kind}: name must be text that is not empty, got {name!r}")
         step = None if step is None else whole_step(step)
         return {"kind": kind, "time": self._now(), "step": step, "name": name, "tags": texts(tags)}
 
@@ -353,15 +354,15 @@ class Run:
         step: int | None,
         items: Mapping[str, int] | None = None,
     ) -> None:
-        if step is None:
-            by_step: dict[int, list[tuple[Known, Any]]] = {}
-            for row in rows:
-                by_step.setdefault(row[0].step + 1, []).append(row)
-            for own, some in by_step.items():
-                self._write(some, now, own, items)
-            return
-        step = whole_step(step)
         with self._guard:
+            if step is None:
+                by_step: dict[int, list[tuple[Known, Any]]] = {}
+                for row in rows:
+                    by_step.setdefault(row[0].step + 1, []).append(row)
+                for own, some in by_step.items():
+                    self._write(some, now, own, items)
+                return
+            step = whole_step(step)
             parts = []
             for known, value in rows:
                 # Of a finite number the difference to itself is 0.
@@ -372,7 +373,7 @@ class Run:
                 known.note(step, value)
             if self._journal is None or not parts:
                 return
-            n = f',"n":{_json_counts(rows, items)}' if items else ""
+            n = f',"n":{counts_text(rows, items)}' if items else ""
             head = f'{{"kind":"points","time":{now!r},"step":{step},"values":'
             line = f"{head}{{{','.join(parts)}}}{n}}}\n"
             self._journal.append(line.encode("utf-8", "replace"))
@@ -393,8 +394,3 @@ class Run:
         with self._guard:
             if self._board is not None:
                 self._board.flush()
-
-
-def _json_counts(rows: list[tuple[Known, Any]], items: Mapping[str, int]) -> str:
-    counts = (f"{known.prefix}{int(items[known.metric.key])}" for known, _ in rows)
-    return "{" + ",".join(counts) + "}"

@@ -49,10 +49,13 @@ class Lock:
                 os.close(handle)
                 return False
             time.sleep(0.02)
-        _held[self.path] = handle
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        self._handle = handle
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        except OSError:
+            os.close(handle)
+            raise
+        self._handle = _held[self.path] = handle
         return True
 
     def release(self) -> None:
@@ -102,6 +105,7 @@ def _let_go() -> None:
     for handle in _held.values():
         with suppress(OSError):
             os.close(handle)
+    _held.clear()  # the numbers may be those of other files when it forks
 
 
 if hasattr(os, "register_at_fork"):
@@ -221,8 +225,8 @@ class JournalFile:
     def _write(self, line: bytes) -> bool:
         try:
             written = os.write(self._handle, line)
-            if written < len(line):  # a disk that is just full takes a part
-                os.write(self._handle, line[written:])
+            while written < len(line):  # a disk that is just full takes a part
+                written += os.write(self._handle, line[written:])
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._handle, self._end)

@@ -1,28 +1,29 @@
-"""Meters: a count function called batch by batch, on one process or many.
+"""Meter: a count function called batch by batch, on one process or many.
 
 Nothing here waits for a GPU before compute(): count functions of tensors on a device start work
 there and return, and their states add without being read.
 """
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from assay.core.errors import InputError, StateFormatError
-from assay.core.score import Score, flatten
 from assay.core.state import State
 from assay.run.batches import Batch, text_size
+from assay.run.counting import definition, function_of, same_count
+from assay.run.named_meter import NamedMeter
 from assay.run.repeats import Rows, repeated
 from assay.run.sync import add_over_ranks
-from assay.run.tally import Tally, function_of
+from assay.run.tally import Tally
 from assay.run.world import TIMEOUT_S, World
 
-__all__ = ["Meter", "Meters"]
+__all__ = ["Meter", "counted_over"]
 
 
-class Meter:
+class Meter(NamedMeter):
     """Counts batch by batch, and adds over all ranks of torch.distributed when read.
 
     count: a count function (`count_words`, `count_scores`, a functools.partial of one).
@@ -53,6 +54,7 @@ class Meter:
         group: Any = None,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
+        super().__init__(prefix, tags, sync, group, timeout_s)
         known, _ = function_of(count)
         if not callable(known):
             raise InputError(f"Meter: count must be a count function, got {count!r}")
@@ -63,8 +65,6 @@ class Meter:
                 "which keeps embeddings and ranks all of them"
             )
         self._count = count
-        self.prefix, self.tags = prefix, dict(tags or {})
-        self._sync, self._group, self._timeout_s = sync, group, timeout_s
         self.reset()
 
     def reset(self) -> None:
@@ -86,177 +86,70 @@ class Meter:
         else:
             self._tally.take(Batch.of(columns, options, ids))
 
-    # -- reading -------------------------------------------------------------------------------
-
     @property
     def state(self) -> State | None:
         """What this process has counted; None before the first update."""
         return self._tally.total()
 
-    def synced(self) -> State | None:
-        """The state of all ranks, the same on each; None where none has counted anything."""
-        return _synced({"": self}, self._sync, self._group, self._timeout_s)[""]
-
-    def scores(self) -> list[Score]:
-        """The scores of synced(), with the meter's tags."""
-        return self._scores_of(self.synced())
-
-    def _scores_of(self, state: State | None) -> list[Score]:
-        return [] if state is None else [score.tagged(**self.tags) for score in state.scores()]
-
-    def compute(self) -> dict[str, float]:
-        """The scores of synced() under flat names; empty before the first update on any rank."""
-        return flatten(self.scores(), self.prefix)
+    def over(self, world: World) -> State | None:
+        """The state of all ranks, which have met."""
+        return counted_over(world, {"": self})[""]
 
     # -- checkpoints ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, str]:
-        """What this process has counted, as text (Base64 of bytes, which torch.load reads with
-        weights only, and JSON holds), for a checkpoint amid an epoch. Rows counted before it can no
-        longer be left out."""
+        """What this process has counted, and by what count function, as text (Base64 of bytes,
+        which torch.load reads with weights only, and JSON holds), for a checkpoint amid an epoch.
+        Rows counted before it can no longer be left out."""
         total, ids = self._tally.settled()
         data = b"" if total is None else total.to_bytes()
         parts = {"state": data, "ids": ids.astype("<i8").tobytes()}
-        return {name: base64.b64encode(part).decode() for name, part in parts.items()}
+        return {
+            "count": definition(self._count),
+            **{name: base64.b64encode(part).decode() for name, part in parts.items()},
+        }
 
     def load_state_dict(self, saved: Mapping[str, str]) -> None:
         """Go on from a state_dict(); what was counted before is forgotten. StateFormatError for
-        what is none."""
-        if {*saved} != {"state", "ids"}:
-            raise StateFormatError("Meter.load_state_dict: not what state_dict() gave")
+        what is none, or was counted by another count function or with other options; a state_dict()
+        of an early version, which does not say by which, is refused too."""
+        if {*saved} != {"count", "state", "ids"}:
+            raise StateFormatError(
+                "Meter.load_state_dict: needs count, state and ids, as state_dict() gives them, "
+                f"got {sorted(saved)}"
+            )
+        same_count("Meter", saved, self._count)
         try:
             data, ids = (base64.b64decode(saved[name], validate=True) for name in ("state", "ids"))
+            seen = np.frombuffer(ids, "<i8").astype(np.int64)
         except ValueError as error:
             raise StateFormatError(f"Meter.load_state_dict: {error}") from None
         state = State.from_bytes(data) if data else None
-        seen = np.frombuffer(ids, "<i8").astype(np.int64)
         self._tally = Tally.loaded(self._count, state, seen)
 
 
-class Meters:
-    """Several meters at once, added over ranks in one exchange.
+def counted_over(
+    world: World, meters: Mapping[str, Meter], others: tuple[str, ...] = ()
+) -> dict[str, State | None]:
+    """The states of all ranks in one exchange, by the names of meters. others: names of meters that
+    are no part of it, which must be the same on all ranks too."""
+    beside: dict[str, State | None] = dict.fromkeys(others)
 
-    meters: names (for this object only) and count functions, or Meters of their own prefix and
-    tags. update() gives a batch to all of them; `meters["name"].update(…)` to one.
-    prefix, tags, sync, group, timeout_s: as Meter; those of single meters but prefix and tags do
-    not count here.
-
-    >>> import assay
-    >>> both = Meters({"words": assay.count_words, "chars": assay.count_chars}, prefix="val_")
-    >>> both.update(["ab c"], ["ab d"])
-    >>> found = both.compute()
-    >>> found["val_wer"], found["val_cer"]
-    (0.5, 0.25)
-    """
-
-    def __init__(
-        self,
-        meters: Mapping[str, Meter | Callable[..., Any]],
-        *,
-        prefix: str = "",
-        tags: Mapping[str, str] | None = None,
-        sync: bool = True,
-        group: Any = None,
-        timeout_s: float = TIMEOUT_S,
-    ) -> None:
-        self._meters = {
-            name: meter if isinstance(meter, Meter) else Meter(meter)
-            for name, meter in meters.items()
-        }
-        self.prefix, self.tags = prefix, dict(tags or {})
-        self._sync, self._group, self._timeout_s = sync, group, timeout_s
-
-    def __getitem__(self, name: str) -> Meter:
-        if name not in self._meters:
-            raise KeyError(f"Meters has no meter {name!r}; it has {list(self._meters)}")
-        return self._meters[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._meters)
-
-    def __len__(self) -> int:
-        return len(self._meters)
-
-    def update(self, *columns: Any, ids: Any = None, **options: Any) -> None:
-        """Give one batch to every meter; see Meter.update."""
-        if ids is None and not options and (size := text_size(columns)) is not None:
-            for meter in self._meters.values():
-                meter._tally.take_text(columns, size)
-            return
-        batch = Batch.of(columns, options, ids)
-        for meter in self._meters.values():
-            meter._tally.take(batch)
-
-    def reset(self) -> None:
-        """Forget everything that was counted."""
-        for meter in self._meters.values():
-            meter.reset()
-
-    @property
-    def state(self) -> dict[str, State | None]:
-        """What this process has counted, by name."""
-        return {name: meter.state for name, meter in self._meters.items()}
-
-    def synced(self) -> dict[str, State | None]:
-        """The states of all ranks, by name."""
-        return dict(_synced(self._meters, self._sync, self._group, self._timeout_s))
-
-    def scores(self) -> list[Score]:
-        """The scores of all meters, with tags."""
-        return [
-            score.tagged(**self.tags)
-            for name, state in self.synced().items()
-            for score in self._meters[name]._scores_of(state)
-        ]
-
-    def compute(self) -> dict[str, float]:
-        """All scores under flat names; InputError where two meters give the same name, which tags
-        or a prefix of one tell apart."""
-        flat: dict[str, float] = {}
-        for name, state in self.synced().items():
-            meter = self._meters[name]
-            scores = [score.tagged(**self.tags) for score in meter._scores_of(state)]
-            own = flatten(scores, self.prefix + meter.prefix)
-            if common := flat.keys() & own.keys():
-                raise InputError(
-                    f"Meters: {name!r} and a meter before it both give {min(common)!r}; give "
-                    "one of them a prefix or tags: Meter(count, tags={'model': …})"
-                )
-            flat |= own
-        return flat
-
-    def state_dict(self) -> dict[str, dict[str, str]]:
-        """The state_dict() of every meter, by name."""
-        return {name: meter.state_dict() for name, meter in self._meters.items()}
-
-    def load_state_dict(self, saved: Mapping[str, Mapping[str, str]]) -> None:
-        """Go on from a state_dict(). StateFormatError where its names are others."""
-        if {*saved} != {*self._meters}:
-            raise StateFormatError(
-                f"Meters.load_state_dict: it is of {[*saved]}, and the meters are {[*self._meters]}"
-            )
-        for name, meter in self._meters.items():
-            meter.load_state_dict(saved[name])
-
-
-def _synced(
-    meters: Mapping[str, Meter], sync: bool, group: Any, timeout_s: float
-) -> Mapping[str, State | None]:
-    world = World.of(group, timeout_s) if sync else None
-    if world is None:
-        return {name: meter.state for name, meter in meters.items()}
-    world.meet()
+    def own() -> dict[str, State | None]:
+        return {name: meter.state for name, meter in meters.items()} | beside
 
     def without_repeats() -> dict[str, State | None]:
         drops = repeated(world, lambda: _ids_of(meters))
-        return {name: meter._tally.total(drops[name]) for name, meter in meters.items()}
+        states = {name: meter._tally.total(drops[name]) for name, meter in meters.items()}
+        return states | beside
 
-    return add_over_ranks(
+    added = add_over_ranks(
         world,
-        lambda: {name: meter.state for name, meter in meters.items()},
+        own,
         ids=lambda: {name: meter._tally.ids for name, meter in meters.items()},
         again=without_repeats,
     )
+    return {name: added[name] for name in meters}
 
 
 def _ids_of(meters: Mapping[str, Meter]) -> dict[str, Rows]:

@@ -1,7 +1,7 @@
 """The metrics of a run as its trainer knows them: their keys, their best values so far."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -10,7 +10,7 @@ from assay.core.record import Best, Metric, RunRecord
 from assay.core.score import Better, Score, flat_key
 from assay.run.journal_file import log
 
-__all__ = ["Known", "Names", "defined_by"]
+__all__ = ["Known", "Names", "counts_text", "defined_by"]
 
 
 class Known:
@@ -68,6 +68,26 @@ class Names:
         if found is None:
             found = self._under[key] = self._under.setdefault(_as_tags(tags), {})
         return found
+
+    def best(self) -> dict[str, Best]:
+        """The best values so far, by key, of those where it is known which way is better."""
+        found = self.by_key.items()
+        return {key: known.best for key, known in found if known.sign and known.best is not None}
+
+    def directed(self, name: str, tags: Mapping[str, Any]) -> Known:
+        """One that was logged, by its name or its key, of which it is known which way is better."""
+        known = self.under(tags).get(name) or self.by_key.get(name)
+        if known is None:
+            raise InputError(
+                f"run.is_best: name must be one that was logged, got {name!r}; "
+                f"logged are {', '.join(self.by_key) or 'none'}"
+            )
+        if not known.sign:
+            raise InputError(
+                f"run.is_best: nothing says whether {name!r} is better when it is higher; "
+                "log a Score, or call it as in val_loss or val_macro_f1"
+            )
+        return known
 
     def introduce(self, name: Any, tags: Mapping[str, Any], score: Score | None = None) -> Known:
         """A metric that was not known, or is defined otherwise from now on."""
@@ -129,3 +149,9 @@ _FIELDS = ("name", "tags", "key", "suffix", "unit", "better", "signature")
 
 def _as_tags(tags: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(tag), str(value)) for tag, value in tags.items()))
+
+
+def counts_text(rows: Iterable[tuple[Known, Any]], items: Mapping[str, int]) -> str:
+    """How many items the values of a line were counted of, as JSON."""
+    counts = (f"{known.prefix}{int(items[known.metric.key])}" for known, _ in rows)
+    return "{" + ",".join(counts) + "}"

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from assay.core.errors import DataError
 from assay.core.journal_lines import JOURNAL, VERSION
 from assay.core.record import RunRecord, read_journal
-from assay.run.journal_file import JournalFile, Lock, encoded
+from assay.run.journal_file import JournalFile, Lock, encoded, log
 from assay.run.sender import LOCK
 
 __all__ = ["Opened", "opened", "rank", "record_there"]
+
+
+LAUNCHED = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")  # torchrun, Open MPI, MPICH and Intel MPI
 
 
 class Opened(NamedTuple):
@@ -72,10 +75,24 @@ def rank() -> int:
     distributed: Any = getattr(torch, "distributed", None)
     if distributed is not None and distributed.is_available() and distributed.is_initialized():
         return int(distributed.get_rank())
+    for name in LAUNCHED:
+        if name in os.environ:
+            return _number(name)
+    if _number("SLURM_NTASKS") > 1 and (task := _number("SLURM_PROCID")):
+        log.warning(
+            "assay: task %d of %s of Slurm records nothing, task 0 does; where each task is a run "
+            "of its own, set RANK=0 in all of them",
+            task,
+            os.environ["SLURM_NTASKS"],
+        )
+        return task
     # Lightning gives the processes that it starts no RANK.
-    names = ["RANK"] if "RANK" in os.environ else ["NODE_RANK", "LOCAL_RANK"]
-    texts = (os.environ.get(name, "") for name in names)
-    return max((int(text) for text in texts if text.isdigit()), default=0)
+    return max(_number("NODE_RANK"), _number("LOCAL_RANK"))
+
+
+def _number(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isdecimal() else 0
 
 
 @contextmanager

@@ -22,10 +22,12 @@ from contextlib import suppress
 from typing import Any
 
 from assay.core.errors import AssayError, DataError
-from assay.core.journal_lines import JOURNAL, journal_lines
+from assay.core.journal_lines import JOURNAL, damaged, journal_lines
+from assay.core.output import writing
 from assay.core.protocols import Tracker
 from assay.core.record import RunRecord, take_line
-from assay.run.feed import STOPPED, Cursor, Feed, tracker_name
+from assay.run.cursor import STOPPED, Cursor, tracker_name
+from assay.run.feed import Feed
 from assay.run.journal_file import Lock
 
 __all__ = ["LOCK", "SENDER_LOG", "Make", "launch", "resync"]
@@ -66,11 +68,12 @@ def resync(directory: str, make: Make, follow: bool = False) -> list[Cursor]:
     if not os.path.exists(os.path.join(directory, JOURNAL)):
         raise DataError(f"{directory}: holds no {JOURNAL}; name the directory of a run")
     trainer, lock = Lock(os.path.join(directory, LOCK)), Lock(os.path.join(directory, SENDER_LOCK))
-    os.makedirs(os.path.dirname(lock.path), exist_ok=True)
-    while not lock.take():  # that of a run which is over ends soon
-        if not follow and not trainer.is_free():
-            raise DataError(f"{directory}: the run goes on, and {lock.holder()} is sending it")
-        time.sleep(LOOK_S)
+    with writing(os.path.join(directory, SENDER_LOCK)):
+        os.makedirs(os.path.dirname(lock.path), exist_ok=True)
+        while not lock.take():  # that of a run which is over ends soon
+            if not follow and not trainer.is_free():
+                raise DataError(f"{directory}: the run goes on, and {lock.holder()} is sending it")
+            time.sleep(LOOK_S)
     try:
         return _Senders(directory, make, follow, trainer).run()
     finally:
@@ -90,12 +93,15 @@ class _Senders:
         self.place = self.number = 0
 
     def run(self) -> list[Cursor]:
-        self._look()
+        over = not self.follow and self.trainer.is_free()
+        self._look(over)
         while self.follow and not self.trainer.is_free():
             time.sleep(LOOK_S)
             self._look()
         self._look()  # what was written before the end
-        if self.trainer.is_free():
+        if not self.record.id:
+            raise damaged(self.directory, 1, "it begins no run")
+        if self.follow or self.trainer.is_free():
             for feed in self.feeds:
                 feed.wake.set()
         deadline, sent = time.monotonic() + LINGER_S, -1
@@ -105,7 +111,7 @@ class _Senders:
                 deadline, sent = time.monotonic() + LINGER_S, now
         return [feed.cursor for feed in self.feeds] + self.broken
 
-    def _look(self) -> None:
+    def _look(self, over: bool = False) -> None:
         """Trackers are named by the first line, and by those of processes that went on."""
         for line in journal_lines(self.directory, self.place, self.number):
             self.place, self.number = line.end, line.number
@@ -114,10 +120,11 @@ class _Senders:
         for spec in self.record.trackers:
             if spec not in self.known:
                 self.known.append(spec)
-                self._begin(spec)
+                self._begin(spec, over)
 
-    def _begin(self, spec: Mapping[str, Any]) -> None:
-        cursor = Cursor.of(self.directory, spec)
+    def _begin(self, spec: Mapping[str, Any], over: bool) -> None:
+        size = os.path.getsize(os.path.join(self.directory, JOURNAL))
+        cursor = Cursor.of(self.directory, spec, size)
         try:
             tracker = self.make(spec)
         except AssayError as error:
@@ -127,6 +134,8 @@ class _Senders:
             self.broken.append(cursor)
             return
         feed = Feed(self.directory, tracker, cursor, follow=self.follow)
+        if over:
+            feed.wake.set()
         thread = threading.Thread(target=feed.run, name=f"assay-{tracker_name(spec)}", daemon=True)
         self.feeds.append(feed)
         self.threads.append(thread)

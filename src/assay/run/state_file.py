@@ -16,10 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from assay.core.checks import whole as whole_number
 from assay.core.errors import DataError, StateFormatError
+from assay.core.fitting import misfit
 from assay.core.output import whole, writing
 from assay.core.score import provenance
 from assay.core.state import State
+from assay.core.state_bytes import inflated
 from assay.run.frequencies import Frequencies
 from assay.run.jobs import Done, LeftOut, Shard
 from assay.run.totals import Total
@@ -52,8 +55,7 @@ class Origin:
 def pack(done: Done, origin: Origin) -> bytes:
     """The bytes of a state file; equal for equal counts."""
     blobs = [zlib.compress(state.to_bytes(), QUICK) for state in done.total.states.values()]
-    lines = (json.dumps([*key, times], ensure_ascii=False) for key, times in done.errors.rows())
-    blobs.append(zlib.compress("\n".join(lines).encode(), QUICK))
+    blobs.append(done.errors.to_bytes())
     header = json.dumps(
         {
             "assay": origin.assay,
@@ -86,28 +88,27 @@ def parse(data: bytes) -> tuple[Done, Origin]:
             )
         blobs = []
         for size in facts["sizes"]:
-            blobs.append(zlib.decompress(data[start : start + size]))
+            blobs.append(data[start : start + whole_number(size, "size", 0)])
             start += size
+        if start != len(data) - DIGEST:
+            raise StateFormatError(f"has {len(data) - DIGEST:,} bytes, and tells of {start:,}")
         states = {
-            name: State.named(kind).from_bytes(blob)
+            name: State.named(kind).from_bytes(inflated(blob))
             for (name, kind), blob in zip(facts["states"], blobs[:-1], strict=True)
         }
-        errors = Frequencies()
-        errors.add(_lines(blobs[-1]))
+        errors = Frequencies.from_bytes(blobs[-1])
         left_out = tuple(LeftOut(*one) for one in facts["left_out"])
         done = Done(Shard(*facts["shard"]), Total(facts["items"], states), errors, left_out)
         keys = ("command", "definition", "shown", "inputs", "assay")
-        return done, Origin(*(facts[key] for key in keys))
+        origin = Origin(*(facts[key] for key in keys))
+        for own in (done, done.shard, done.total, *left_out, origin):
+            if told := misfit(own):
+                raise StateFormatError(f"cannot be read: {told}")
+        return done, origin
     except StateFormatError:
         raise
-    except (KeyError, ValueError, TypeError, zlib.error) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise StateFormatError(f"cannot be read: {error}") from error
-
-
-def _lines(data: bytes) -> Iterator[tuple[tuple[str, str, str], int]]:
-    for line in data.decode().split("\n") if data else ():
-        what, reference, hypothesis, times = json.loads(line)
-        yield (what, reference, hypothesis), times
 
 
 def _header(data: bytes) -> tuple[bytes, int]:

@@ -5,7 +5,7 @@ DuckDB. The rows that come back are added by `add_states`.
 
     counts = assay.state_rows(assay.count_words, "reference", "hypothesis")
     rows = frame.mapInArrow(counts, "state binary, rows bigint").toArrow()   # Spark
-    rows = counts(duckdb.sql("from 'data/*.parquet'").fetch_record_batch())  # DuckDB
+    rows = counts(duckdb.sql("from 'data/*.parquet'").to_arrow_reader())  # DuckDB
     assay.add_states(rows)["wer"]
 """
 

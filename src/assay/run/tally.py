@@ -1,6 +1,5 @@
 """Tally: what one process has counted with one count function, batch by batch."""
 
-import functools
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -11,10 +10,11 @@ import numpy.typing as npt
 from assay.core.errors import InputError, MergeError
 from assay.core.field_kinds import RULES
 from assay.core.state import State
-from assay.run.batches import Arriving, Batch, all_ids, counted, new_rows, wants_ids
+from assay.run.batches import Batch, all_ids, counted, new_rows, wants_ids
+from assay.run.counting import function_of
 from assay.run.repeats import Rows
 
-__all__ = ["Tally", "function_of"]
+__all__ = ["Tally"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -22,14 +22,6 @@ TEXT = 1 << 20  # bytes of text that is counted at once
 HELD = 16 << 20  # bytes of batches with ids that can still be left out
 NONE = np.zeros(0, np.int64)
 NAMELESS = "update: rows of items need names; give ids= with each batch"
-
-
-def function_of(count: Any) -> tuple[Any, dict[str, Any]]:
-    """A count function and the options that functools.partial gave it."""
-    options: dict[str, Any] = {}
-    while isinstance(count, functools.partial):
-        count, options = count.func, {**count.keywords, **options}
-    return count, options
 
 
 class _Sum:
@@ -84,7 +76,7 @@ class Tally:
         self._texts: list[list[str]] = []  # columns of several batches
         self._ends: list[int] = []  # where each of them ends
         self._text_size = 0
-        self._arriving: list[Arriving] = []
+        self._arriving: list[Batch] = []  # on their way to the host
         self._held: list[tuple[Batch, State | None]] = []  # with its state, if it was counted
         self._held_size = 0
         self._seen = NONE
@@ -97,6 +89,12 @@ class Tally:
         if state is not None:
             tally._sum.add(state)
         return tally
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copies and pickles have: events of a GPU stay here."""
+        self._arrive(wait=True)
+        held = [(batch.arrived()._replace(event=None), state) for batch, state in self._held]
+        return {**self.__dict__, "_held": held}
 
     def take_text(self, columns: tuple[Any, ...], size: int) -> None:
         """Keep columns of text, without ids and options, until it is worth to count them."""
@@ -119,12 +117,14 @@ class Tally:
         if self._arriving:
             self._arrive(wait=False)
         if batch.ids is not None:
-            late = batch.text or (self._on_host and batch.on_gpu)
+            sent = self._on_host and batch.on_gpu
+            batch = batch.to_host() if sent else batch
+            late = batch.text or sent
             self._hold(batch, None if late else counted(self._count, [batch], self._items)[0])
         elif self._on_host and batch.on_gpu:
-            self._arriving.append(Arriving.of(batch))
-            if sum(one.batch.size for one in self._arriving) > HELD:
-                self._arriving[0].event.synchronize()
+            self._arriving.append(batch.to_host())
+            if sum(one.size for one in self._arriving) > HELD:
+                self._arriving[0].arrived()
         else:
             self._sum.add(counted(self._count, [batch], self._items)[0])
 
@@ -142,9 +142,7 @@ class Tally:
     def _arrive(self, wait: bool) -> None:
         """Count what has come to the host, or wait for all of it."""
         while self._arriving and (wait or self._arriving[0].event.query()):
-            batch, event = self._arriving.pop(0)
-            event.synchronize()
-            self._add([batch])
+            self._add([self._arriving.pop(0).arrived()])
 
     def _settle_texts(self) -> None:
         columns, ends = self._texts, self._ends
@@ -229,7 +227,9 @@ class Tally:
     def had_rows_of(self, other: "Tally") -> bool:
         """Whether both had the same updates with ids."""
         pairs = zip(self._held, other._held, strict=False)
-        alike = len(self._held) == len(other._held) and all(a[0] is b[0] for a, b in pairs)
+        alike = len(self._held) == len(other._held) and all(
+            a.ids is b.ids for (a, _), (b, _) in pairs
+        )
         return alike and np.array_equal(self._seen, other._seen)
 
     def settled(self) -> tuple[State | None, Ints]:

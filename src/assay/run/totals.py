@@ -60,8 +60,8 @@ class Total:
 
 
 def numbered(state: Any, first: int) -> Any:
-    """The state with its items numbered from `first`."""
-    if not first:
+    """The state with its items numbered from `first`, unless their numbers stand for names."""
+    if not first or getattr(state, "numbers_are_names", False):
         return state
     if hasattr(state, "shifted"):
         return state.shifted(first)
@@ -78,6 +78,8 @@ def _listed(state: State) -> dict[str, Any]:
 
 
 def _without_rows(state: State) -> Any:
+    if getattr(state, "made_of_rows", False):
+        return state
     none = {name: rows[:0] for name, rows in _listed(state).items()}
     return _with(state, none, _without_rows)
 

@@ -126,11 +126,23 @@ def histogram(values: Any, name: str) -> tuple[list[float], list[int]]:
     """Edges [65] and counts [64] of all finite values, in bins of equal width."""
     if hasattr(values, "detach"):
         values = values.detach().to("cpu").float().numpy()
-    array = np.asarray(values, np.float64).ravel()
+    try:
+        array = np.asarray(values, np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        raise InputError(f"run.histogram: {name!r} must hold numbers: {error}") from error
     array = array[np.isfinite(array)]
     if not array.size:
         raise InputError(f"run.histogram: {name!r} must hold a finite value, got none")
-    counts, edges = np.histogram(array, BINS)
+    low, high = float(array.min()), float(array.max())
+    if high - low == float("inf"):
+        raise InputError(
+            f"run.histogram: {name!r} must span less than the largest float, got {low:g} … {high:g}"
+        )
+    margin = BINS * float(np.spacing(max(abs(low), abs(high))))
+    if high - low < margin:  # too close together for so many bins
+        margin = max(margin, 0.5) if low == high else margin
+        low, high = low - margin, high + margin
+    counts, edges = np.histogram(array, BINS, (low, high))
     return edges.tolist(), counts.tolist()
 
 

@@ -53,6 +53,14 @@ class World:
             return None
         return cls(group, timeout_s)
 
+    @classmethod
+    def met(cls, group: Any, timeout_s: float) -> "World | None":
+        """The group once all its ranks are here, or None where this process is alone."""
+        world = cls.of(group, timeout_s)
+        if world is not None:
+            world.meet()
+        return world
+
     def meet(self) -> None:
         """Wait until all ranks are here; a SyncError names those that do not come.
 

@@ -35,12 +35,15 @@ TRACKERS = {
 
 
 def made_of(spec: Mapping[str, Any]) -> Tracker:
-    """The tracker that a spec() tells of. InputError where this version has none of its name."""
+    """The tracker that a spec() tells of. InputError where this version has none like it."""
     name, options = spec.get("tracker"), {k: v for k, v in spec.items() if k != "tracker"}
     if name not in TRACKERS:
         raise InputError(f"tracker must be one of {', '.join(TRACKERS)}, got {name!r}")
     module, _, kind = TRACKERS[name].partition(":")
-    tracker: Tracker = getattr(import_module(module), kind)(**options)
+    try:
+        tracker: Tracker = getattr(import_module(module), kind)(**options)
+    except (TypeError, AttributeError) as error:  # a journal of another version, or damaged
+        raise InputError(f"tracker {name} cannot be made of {options}: {error}") from error
     return tracker
 
 

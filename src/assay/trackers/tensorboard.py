@@ -2,14 +2,20 @@
 
 A file that was begun by another process is not gone on with: it is written anew from the journal,
 whole, so that every point is there once. Of a step that was logged again TensorBoard shows the one
-that stands later.
+that stands later. What is told at once is written whole or not at all: TensorBoard's own writer
+would be of no use any more after a disk that was full.
 """
 
+import errno
+import io
 import os
+import re
 import shlex
+import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +28,7 @@ __all__ = ["TensorBoard"]
 ENDING = ".assay"  # of the event files that are ours
 TEXT_BYTES = 100_000  # of a table that is shown
 PNG = b"\x89PNG\r\n\x1a\n"
-NEVER_S = 1e6  # between flushes that the writer would make by itself
+NAME_LENGTH = 60  # of a run, in the name of its folder
 
 
 class TensorBoard:
@@ -40,39 +46,55 @@ class TensorBoard:
 
     def start(self, record: RunRecord) -> bool:
         require("tensorboard")
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         self._record = record
         self._params: dict[str, Any] = {}
         self._wrote_params = False
-        folder = os.path.join(self.logdir, f"{record.name.replace(os.sep, '_')}-{record.id}")
+        name = re.sub(r"[^\w.\- ]", "_", record.name)[:NAME_LENGTH]
+        folder = os.path.join(self.logdir, f"{name}-{record.id}")
         os.makedirs(folder, exist_ok=True)
         for name in os.listdir(folder):
             if name.endswith(ENDING):
                 os.unlink(os.path.join(folder, name))
-        self._writer = EventFileWriter(folder, flush_secs=NEVER_S, filename_suffix=ENDING)
+        at = time.time()
+        name = f"events.out.tfevents.{at:.0f}.{socket.gethostname()}.{os.getpid()}{ENDING}"
+        self._path = os.path.join(folder, name)
+        with self._at_once():
+            self._event(wall_time=at, file_version="brain.Event:2")
         return True
 
     def log(self, entries: Sequence[Entry]) -> None:
-        summary, _ = _protos()
-        for entry in entries:
-            if isinstance(entry, Points):
-                values = [
-                    summary.Summary.Value(tag=metric.key, simple_value=_float32(value))
-                    for metric, value in entry.values
-                ]
-                self._write(values, entry.step, entry.time)
-            elif isinstance(entry, Histogram):
-                self._write([_histogram(entry)], entry.step, entry.time)
-            elif isinstance(entry, Params) and not entry.tags:
-                self._params |= entry.params
-            if self._params and not self._wrote_params:
-                self._wrote_params = True
-                self._write([_hparams(self._params, self._record)], 0, self._record.started)
-        self._writer.flush()
+        wrote_params = self._wrote_params
+        with self._at_once():
+            for entry in entries:
+                if isinstance(entry, Params) and not entry.tags:
+                    self._params |= entry.params
+                if self._params and not wrote_params:
+                    wrote_params = True
+                    self._write([_hparams(self._params, self._record)], 0, self._record.started)
+                self._entry(entry)
+        self._wrote_params = wrote_params
 
     def artifact(self, file: File) -> None:
-        path = os.path.join(self._record.directory, file.path)
+        with self._at_once():
+            self._file(file, os.path.join(self._record.directory, file.path))
+
+    def finish(self, status: str) -> str:
+        with self._at_once():
+            self._write([_session_end(status)], 0, time.time())
+        return f"tensorboard --logdir {shlex.quote(self.logdir)}"
+
+    def _entry(self, entry: Entry) -> None:
+        if isinstance(entry, Points):
+            summary, _ = _protos()
+            values = [
+                summary.Summary.Value(tag=metric.key, simple_value=_float32(value))
+                for metric, value in entry.values
+            ]
+            self._write(values, entry.step, entry.time)
+        elif isinstance(entry, Histogram):
+            self._write([_histogram(entry)], entry.step, entry.time)
+
+    def _file(self, file: File, path: str) -> None:
         step = file.step or 0
         if file.kind == "figure" and (image := _image(path, file)):
             self._write([image], step, file.time)
@@ -81,17 +103,31 @@ class TensorBoard:
                 self._write([_text(f"tables/{label(file)}", text.read())], step, file.time)
         else:
             self._write([_text(f"files/{file.name}", path)], step, file.time)
-        self._writer.flush()
-
-    def finish(self, status: str) -> str:
-        self._write([_session_end(status)], 0, time.time())
-        self._writer.close()
-        return f"tensorboard --logdir {shlex.quote(self.logdir)}"
 
     def _write(self, values: list[Any], step: int, at: float) -> None:
-        summary, events = _protos()
-        made = summary.Summary(value=values)
-        self._writer.add_event(events.Event(wall_time=at, step=step, summary=made))
+        summary, _ = _protos()
+        self._event(wall_time=at, step=step, summary=summary.Summary(value=values))
+
+    def _event(self, **fields: Any) -> None:
+        from tensorboard.summary.writer.record_writer import RecordWriter
+
+        _, events = _protos()
+        RecordWriter(self._made).write(events.Event(**fields).SerializeToString())
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """Write to the file what the block makes."""
+        self._made = io.BytesIO()
+        yield
+        made = self._made.getvalue()
+        with open(self._path, "ab", buffering=0) as file:
+            end = file.tell()
+            try:
+                if file.write(made) < len(made):  # a disk that is just full takes a part
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)
+                raise
 
 
 def _protos() -> tuple[Any, Any]:

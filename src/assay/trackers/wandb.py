@@ -4,13 +4,18 @@ Rows have `step` as a value, by which charts are drawn: W&B's own step only grow
 what is logged again or late. An offline run that was begun by another process is written anew from
 the journal, whole, under the same id; what W&B's server makes of an upload that repeats an earlier
 one is its own affair. Online rows go on where they were left; a batch may come twice.
+
+Of a full disk W&B says nothing, and its file cannot be read from there on: so it is given nothing
+where there is little room, and at the end it is seen whether it wrote everything.
 """
 
+import errno
 import os
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from glob import glob
 from typing import Any
 
@@ -24,6 +29,8 @@ __all__ = ["WandB"]
 
 MODES = ("offline", "online")
 TAG_LENGTH = 64  # W&B's limit
+ROOM_BYTES = 1 << 24  # on the disk, without which it is full
+UNWRITTEN = "failed to save record"  # in W&B's own log
 EXIT = {"finished": 0, "failed": 1, "killed": 255}
 
 
@@ -69,7 +76,7 @@ class WandB:
 
     def start(self, record: RunRecord) -> bool:
         wandb = require("wandb")
-        self._wandb, self._record = wandb, record
+        self._wandb, self._record, self._looking = wandb, record, ""
         self._folder = self.dir or os.path.abspath(record.directory)
         if self.mode == "offline":
             for begun in glob(os.path.join(self._folder, "wandb", f"offline-run-*-{record.id}")):
@@ -93,6 +100,7 @@ class WandB:
         return self.mode == "offline"
 
     def log(self, entries: Sequence[Entry]) -> None:
+        self._check_room()
         for entry in entries:
             if isinstance(entry, Points):
                 values: dict[str, Any] = {metric.key: value for metric, value in entry.values}
@@ -107,6 +115,7 @@ class WandB:
                 self._log({entry.key: made}, entry.step, entry.time)
 
     def artifact(self, file: File) -> None:
+        self._check_room()
         path = os.path.join(self._record.directory, file.path)
         make = {"figure": self._wandb.Image, "table": self._table}.get(file.kind)
         try:
@@ -119,13 +128,21 @@ class WandB:
             self._log({f"{file.kind}s/{label(file)}": shown}, file.step or 0, file.time)
 
     def finish(self, status: str) -> str:
-        self._run.config.update(self._record.pipeline(), allow_val_change=True)
         folder = os.path.dirname(self._run.dir)
-        looking = f"wandb sync {shlex.quote(folder)}"
-        if self.mode == "online":
-            looking = str(self._run.url)
-        self._run.finish(exit_code=EXIT[status])
-        return looking
+        if not self._looking:
+            self._run.config.update(self._record.pipeline(), allow_val_change=True)
+            offline = f"wandb sync {shlex.quote(folder)}"
+            looking = offline if self.mode == "offline" else str(self._run.url)
+            self._run.finish(exit_code=EXIT[status])
+            self._looking = looking
+        with suppress(FileNotFoundError), open(f"{folder}/logs/debug-internal.log") as told:
+            if any(UNWRITTEN in line for line in told):
+                raise OSError(errno.EIO, f"W&B could not write all of {folder}")
+        return self._looking
+
+    def _check_room(self) -> None:
+        if shutil.disk_usage(self._folder).free < ROOM_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _log(self, values: dict[str, Any], step: int, at: float) -> None:
         self._run.log({**values, "step": step, "_timestamp": at})

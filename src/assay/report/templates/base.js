@@ -31,6 +31,7 @@ const percent = (part, whole) => (whole ? ((100 * part) / whole).toFixed(2) + " 
 function order(a, b, way) {
   const none = (a == null || a === "") - (b == null || b === "");
   if (none) return none;
+  if (typeof a !== typeof b) return (typeof a === "number" ? -1 : 1) * way;  // numbers, then texts
   return a === b ? 0 : (a < b ? -1 : 1) * way;
 }
 

@@ -27,7 +27,7 @@ async function compare() {
     picker.replaceChildren(
       ...state.chosen.map((run, at) => el("span", {},
         select(run, `Run ${at + 1}`, (value) => { state.chosen[at] = Number(value); draw(at); }),
-        at > 0 && el("button", { type: "button", "aria-label": `Leave out ${data.runs[run]}`,
+        at > 0 && el("button", { type: "button", "aria-label": `Leave out ${spelled(data.runs[run])}`,
           click: () => { state.chosen.splice(at, 1); draw(0); } }, "×"))),
       state.chosen.length < Math.min(BESIDE, data.runs.length)
         ? select(null, "Add a run", (value) => { state.chosen.push(Number(value)); draw(state.chosen.length - 1); })

@@ -45,11 +45,12 @@ class Explorer {
     this.head = el("tr", {});
     this.body = el("tbody", { keydown: (event) => this.walk(event) });
     this.pager = el("div", { class: "pager" });
+    this.printed = el("p", { class: "note printed" });  // paper has no pager and no filters
     frame.append(
       el("div", { class: "tools" }, search, selects, el("label", {}, this.only, this.kind.only), this.chip, this.told),
       this.facts, this.panel,
-      el("div", { class: "scroll" }, el("table", { class: "items" }, el("thead", {}, this.head), this.body)),
-      this.pager);
+      el("div", { class: "scroll" }, el("table", { class: "items", "aria-label": frame.querySelector("h2").textContent }, el("thead", {}, this.head), this.body)),
+      this.pager, this.printed);
     if (this.kind.open) this.panel.open = true;
   }
 
@@ -123,6 +124,9 @@ class Explorer {
       el("span", {}, `Page ${count(this.page + 1)} of ${count(pages)}`),
       el("button", { type: "button", disabled: this.page + 1 >= pages, click: turn(1) }, "Next"));
     this.pager.hidden = pages === 1;
+    const from = this.page * PAGE;
+    this.printed.textContent = `${this.told.textContent} are looked at; printed are ` +
+      (shown.length ? `${count(from + 1)} to ${count(from + shown.length)} of ${count(this.rows.length)}.` : "none.");
   }
 
   sortBy(column) {
@@ -167,9 +171,10 @@ function kindTables(tables, pick) {
 
 function picking(cell, place, row, pick) {
   const picked = (row.picks || [row.pick])[place];
-  const attributes = { class: place ? "n" : null };
+  const head = row.picks && !place;
+  const attributes = { class: place ? "n" : null, scope: head ? "row" : null };
   const heat = row.heat?.[place];
-  const made = el(row.picks && !place ? "th" : "td", attributes,
+  const made = el(head ? "th" : "td", attributes,
     picked ? el("button", { type: "button", class: "pick", click: () => pick(picked) }, cell) : cell);
   if (heat) {
     made.dataset.heat = "";
