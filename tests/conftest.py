@@ -1,6 +1,7 @@
 """What all tests share: hypothesis settings, and fresh interpreters."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("assay")
+
+# Ignored where a shell starts the tests in its background; programs they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreshPython = Callable[..., str]
 
