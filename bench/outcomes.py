@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from cases import Case, Goal
+from case import Case, Goal
 from gate import Work, Wrong, largest_error
 from memory import peak_of
 from timing import Times, interleave

@@ -16,7 +16,8 @@ from pathlib import Path
 import gpu
 import rows
 import show
-from cases import CASES, Case
+from case import Case
+from cases import CASES
 from outcomes import run_case
 
 RESULTS = Path(__file__).parent / "results"  # in git: runs worth keeping

@@ -13,14 +13,14 @@ import pytest
 BENCH = Path(__file__).parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 
-import cases
 import corpus
 import memory
 import outcomes
 import processes
 import rows
 import run
-from cases import CASES, Case, Goal
+from case import STEADY, Case, Goal
+from cases import CASES
 from gate import Contender, Took, Work, Wrong, largest_error
 from outcomes import Entry, Outcome, judge, run_case
 from timing import StopRule, Times, interleave
@@ -409,4 +409,4 @@ def test_parquet_is_written_once(tmp_path):
 
 
 def test_stop_rules_of_quick_runs_are_short():
-    assert all(case.quick_rule.budget_s <= cases.STEADY.budget_s for case in CASES)
+    assert all(case.quick_rule.budget_s <= STEADY.budget_s for case in CASES)

@@ -12,6 +12,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray as library
 
 import assay as package
 from assay.core.errors import DataError, InputError, MissingDependency, ProgramError
@@ -23,7 +24,6 @@ from assay.run.ray_engine import ray
 from assay.run.totals import Total
 from cli_kit import ENTRY, assay
 
-library = pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ray is of Linux and macOS")
 
 FILES, ROWS = 6, 40

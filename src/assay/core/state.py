@@ -150,7 +150,8 @@ class State:
                 merged[name] = mine if is_fixed and mine is own else merge(mine, own)
         except MergeError as error:
             raise MergeError(f"{kind.__name__}: {name} {error}") from None
-        return kind(**merged)  # type: ignore[no-any-return]
+        added: Self = kind(**merged)
+        return added
 
     def __radd__(self, other: Any) -> Self:
         return self if isinstance(other, int) and other == 0 else NotImplemented
