@@ -22,6 +22,7 @@ class Goal:
     seconds      ours, at most
     tail         ours, which one call in a thousand exceeds, at most
     memory       MiB at our peak, less than
+    peak_over_floor  our peak over the floor's, both of processes, at most
     """
 
     kind: str

@@ -12,6 +12,7 @@ import numpy as np
 from gate import Contender, Took, Work
 
 GRID = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+CLASSES = 50
 RESAMPLES = 1_000
 DRAWN_MEANS = ("drawn_macro_f1", "drawn_roc_auc")
 DRAWN = 5  # resamples that a slow peer draws; its time is taken RESAMPLES / DRAWN times
@@ -34,43 +35,56 @@ def read_once(*columns: Any) -> Callable[[], Any]:
 # -- scores ----------------------------------------------------------------------------------------
 
 
-def _sklearn_report(target: Any, score: Any) -> Mapping[str, float]:
+def _sklearn_report(target: Any, score: Any, weights: Any = None) -> Mapping[str, float]:
     from sklearn import metrics
 
+    own = {"sample_weight": weights}
     predicted = (score >= 0.5).astype(np.int64)
     return {
-        "accuracy": metrics.accuracy_score(target, predicted),
-        "f1": metrics.f1_score(target, predicted),
+        "accuracy": metrics.accuracy_score(target, predicted, **own),
+        "f1": metrics.f1_score(target, predicted, **own),
         "macro_f1": max(
-            metrics.f1_score(target, (score >= t).astype(np.int64), average="macro") for t in GRID
+            metrics.f1_score(target, (score >= t).astype(np.int64), average="macro", **own)
+            for t in GRID
         ),
-        "roc_auc": metrics.roc_auc_score(target, score),
-        "average_precision": metrics.average_precision_score(target, score),
+        "roc_auc": metrics.roc_auc_score(target, score, **own),
+        "average_precision": metrics.average_precision_score(target, score, **own),
     }
 
 
-def report(n: int) -> Work:
-    target, score = items(n)
+def _report(*, weighted: bool) -> Callable[[int], Work]:
+    def build(n: int) -> Work:
+        target, score = items(n)
+        weights = np.random.default_rng(7).random(n) if weighted else None
 
-    def ours() -> Contender:
-        import assay
+        def ours() -> Contender:
+            import assay
 
-        def run() -> Mapping[str, float]:
-            s = assay.count_scores(target, score)
-            half, best = s.at(0.5), s.best_threshold("macro_f1", grid=GRID)
-            return {
-                "accuracy": half.accuracy, "f1": half.f1, "macro_f1": best.value,
-                "roc_auc": s.roc_auc, "average_precision": s.average_precision,
-            }  # fmt: skip
+            def run() -> Mapping[str, float]:
+                s = assay.count_scores(target, score, weights=weights)
+                half, best = s.at(0.5), s.best_threshold("macro_f1", grid=GRID)
+                return {
+                    "accuracy": half.accuracy, "f1": half.f1, "macro_f1": best.value,
+                    "roc_auc": s.roc_auc, "average_precision": s.average_precision,
+                }  # fmt: skip
 
-        return Contender(run, dict)
+            return Contender(run, dict)
 
-    return Work(
-        ours=ours,
-        peers={"scikit-learn": lambda: Contender(lambda: _sklearn_report(target, score), dict)},
-        truth=cache(lambda: _sklearn_report(target, score.astype(np.float64))),
-        floor=read_once(target, score),
-    )
+        def peer() -> Contender:
+            return Contender(lambda: _sklearn_report(target, score, weights), dict)
+
+        return Work(
+            ours=ours,
+            peers={"scikit-learn": peer},
+            truth=cache(lambda: _sklearn_report(target, score.astype(np.float64), weights)),
+            floor=read_once(target, score, *([weights] if weighted else [])),
+        )
+
+    return build
+
+
+report = _report(weighted=False)
+weighted_report = _report(weighted=True)
 
 
 def roc_auc(n: int) -> Work:
@@ -125,6 +139,41 @@ def best_threshold(n: int) -> Work:
         peers={"confusion_matrix_at_thresholds": peer},
         truth=cache(lambda: {"macro_f1": _of_all_thresholds(target, score)[0]}),
         floor=read_once(target, score),
+    )
+
+
+# -- labels ----------------------------------------------------------------------------------------
+
+
+def labels_report(n: int) -> Work:
+    """Scores of n labels, of which seven in ten are right."""
+    rng = np.random.default_rng(8)
+    target = rng.integers(0, CLASSES, n)
+    predicted = np.where(rng.random(n) < 0.7, target, rng.integers(0, CLASSES, n))
+
+    def ours() -> Contender:
+        import assay
+
+        def run() -> Mapping[str, float]:
+            counts = assay.count_labels(target, predicted)
+            return {name: counts[name] for name in ("accuracy", "macro_f1", "mcc")}
+
+        return Contender(run, dict)
+
+    def theirs() -> Mapping[str, float]:
+        from sklearn import metrics
+
+        return {
+            "accuracy": metrics.accuracy_score(target, predicted),
+            "macro_f1": metrics.f1_score(target, predicted, average="macro"),
+            "mcc": metrics.matthews_corrcoef(target, predicted),
+        }
+
+    return Work(
+        ours=ours,
+        peers={"scikit-learn": lambda: Contender(theirs, dict)},
+        truth=cache(theirs),
+        floor=lambda: np.bincount(target * CLASSES + predicted),
     )
 
 

@@ -4,8 +4,10 @@ The floor is torch's own product in the same type; peers are torch's product and
 fit, and FAISS where its GPU form is installed. Results are held against the CPU path.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from gate import Contender, Work
 SIZES = {"wide": (10_000, 512), "flat": (50_000, 512), "few": (1_000, 768)}  # queries, width
 K = 10
 SLICE = 2048
+DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/sys/module/amdgpu/version"))
 
 # An H100 (SXM): bfloat16 operations and bytes a second, as measured by others in long runs.
 FLOPS, BANDWIDTH = 8.0e14, 3.0e12
@@ -40,6 +43,27 @@ def available() -> bool:
     except ImportError:
         return False
     return torch.cuda.is_available()
+
+
+def device() -> str:
+    """The GPU, its memory, and its driver."""
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    runtime = f"CUDA {torch.version.cuda}" if torch.version.cuda else f"ROCm {torch.version.hip}"
+    memory = f"{properties.total_memory / 2**30:.0f} GiB"
+    return f"{properties.name}, {memory}, driver {_driver()}, {runtime}"
+
+
+def _driver() -> str:
+    for path in DRIVERS:
+        try:
+            found = re.search(r"\b\d+\.[\d.]*\d", path.read_text())
+        except OSError:
+            continue
+        if found:
+            return found[0]
+    return "not told"
 
 
 @cache

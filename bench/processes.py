@@ -14,9 +14,13 @@ from typing import Any
 from corpus import parquet
 from gate import Contender, Took, Work
 
-__all__ = ["cached_start", "cold_start", "parquet_cli"]
+__all__ = [
+    "KINDS", "cached_start", "cold_start", "counts_of", "parquet_cli", "printed", "run_assay",
+    "transcripts",
+]  # fmt: skip
 
 HERE = Path(__file__).parent
+KINDS = ("hits", "substitutions", "deletions", "insertions")
 
 FIRST_RESULT = """
 import assay
@@ -33,13 +37,14 @@ print([add_one(1)])
 """
 
 
-def spawn(command: list[str], **environment: str) -> Took:
+def spawn(command: list[str], cwd: Path | None = None, **environment: str) -> Took:
     """Run a command: its times, standard output and peak bytes."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         launch = [sys.executable, "-I", "-S", str(HERE / "launch.py"), str(report)]
         done = subprocess.run(
             [*launch, *command],
+            cwd=cwd,
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
@@ -50,6 +55,29 @@ def spawn(command: list[str], **environment: str) -> Took:
             raise RuntimeError(f"exit code {done.returncode}: {last}")
         measured = json.loads(report.read_text())
     return Took(result=done.stdout, **measured)
+
+
+def run_assay(*arguments: str, cwd: Path | None = None) -> Took:
+    """The command line."""
+    return spawn([sys.executable, "-m", "assay.cli", *arguments], cwd)
+
+
+def transcripts(paths: object, *options: str) -> Took:
+    """`assay score transcripts` of files as parquet() of corpus.py writes them."""
+    columns = ("--reference", "text", "--hypothesis", "pred")
+    return run_assay("score", "transcripts", str(paths), *columns, "--json", *options)
+
+
+def printed(took: Took) -> Mapping[str, Any]:
+    """What a command printed with --json."""
+    found: Mapping[str, Any] = json.loads(took.result)
+    return found
+
+
+def counts_of(took: Took) -> Mapping[str, Any]:
+    """Words that were hit, and errors of each kind."""
+    scores = {(s["name"], s["unit"]): s["value"] for s in printed(took)["scores"] if not s["tags"]}
+    return {"word": [scores[kind, "words"] for kind in KINDS]}
 
 
 class _Scripts:
@@ -102,26 +130,13 @@ def parquet_cli(n: int) -> Work:
     def truth() -> Mapping[str, Any]:
         if not counted:
             floor()
-        return {name: counted[0][name] for name in ("wer", "counts")}
+        return {"word": counted[0]["word"]}
 
-    command = [sys.executable, "-m", "assay.cli", "score", "transcripts", str(path), "--json"]
-    command += ["--reference", "text", "--hypothesis", "pred", "--unit", "word"]
     return Work(
-        ours=lambda: Contender(
-            lambda: spawn(command),
-            lambda took: _scores(json.loads(took.result)),
-        ),
+        ours=lambda: Contender(lambda: transcripts(path, "--unit", "word"), counts_of),
         truth=truth,
         floor=floor,
     )
-
-
-def _scores(printed: Any) -> Mapping[str, Any]:
-    """The rate and the counts in what `assay score --json` prints."""
-    rows = printed["scores"] if isinstance(printed, dict) else printed
-    value = {row["name"]: row["value"] for row in rows if not row.get("tags")}
-    kinds = ("hits", "substitutions", "deletions", "insertions")
-    return {"wer": value["wer"], "counts": [value[kind] for kind in kinds]}
 
 
 def _decode_and_count(path: str) -> None:
@@ -132,26 +147,13 @@ def _decode_and_count(path: str) -> None:
 
     assay.count_words(["warm up"], ["warmed up"])
     total: Any = 0
-    kernel_s = 0.0
     start = time.process_time()
     batches = pq.ParquetFile(path).iter_batches(columns=["text", "pred"], use_threads=False)
     for batch in batches:
-        before = time.process_time()
         total = total + assay.count_words(*batch.columns)
-        kernel_s += time.process_time() - before
     cpu_s = time.process_time() - start
-    counts = [total.hits, total.substitutions, total.deletions, total.insertions]
-    print(
-        json.dumps(
-            {
-                "cpu_s": cpu_s,
-                "decode_s": cpu_s - kernel_s,
-                "kernel_s": kernel_s,
-                "wer": total.wer,
-                "counts": counts,
-            }
-        )
-    )
+    word = [getattr(total, kind) for kind in KINDS]
+    print(json.dumps({"cpu_s": cpu_s, "word": word}))
 
 
 if __name__ == "__main__":

@@ -8,16 +8,17 @@ two comments that name it.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 import rows
 from cases import CASES
+from figures import both, measured, numbers, seconds
 
 from assay.metrics import METRICS
 
-__all__ = ["chart", "metrics_table", "numbers", "numbers_table", "page"]
+__all__ = ["chart", "metrics_table", "numbers_table", "page"]
 
 ROOT = Path(__file__).parents[1]
 README, CHART = ROOT / "README.md", ROOT / "docs" / "images" / "bench.svg"
@@ -33,61 +34,43 @@ ARROWS = {"higher": "↑", "lower": "↓", None: ""}
 Row = Mapping[str, str]
 
 
-def numbers(found: Iterable[Row]) -> dict[str, tuple[Row, Row | None, Row | None]]:
-    """case -> rows of ours, of the fastest peer and of the floor, of what was right and timed."""
-    by_case: dict[str, list[Row]] = defaultdict(list)
-    for row in found:
-        if row["status"] == "ok" and row["median_ms"]:
-            by_case[row["case"]].append(row)
-    out = {}
-    for case, own in by_case.items():
-        roles = {role: [row for row in own if row["role"] == role] for role in ("ours", "floor")}
-        peers = [row for row in own if row["role"] == "peer"]
-        fastest = min(peers, key=lambda row: float(row["median_ms"]), default=None)
-        if roles["ours"]:
-            out[case] = roles["ours"][0], fastest, next(iter(roles["floor"]), None)
-    return out
-
-
 def numbers_table(found: Sequence[Row]) -> Iterator[str]:
-    told, what = numbers(found), {case.name: case.what for case in CASES}
+    known, what = numbers(found), {case.name: case.what for case in CASES}
     yield "| what | n | assay | fastest peer | | floor | MiB | largest error |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    for case in (case for case in SHOWN if case in told):
-        ours, peer, floor = told[case]
+    for case in (case for case in SHOWN if case in known):
+        ours, peers, floor = known[case]
+        peer = peers[0] if peers else None
         cells = [
             what[case],
             f"{int(ours['n']):,}",
-            _time(ours),
-            f"{peer['contender']} {_time(peer)}" if peer else "",
+            seconds(ours),
+            f"{peer['contender']} {seconds(peer)}" if peer else "",
             f"{float(peer['ratio']):.3g}×" if peer else "",
-            _time(floor) if floor else "",
-            _both("memory_mib", "{:.3g}", ours, peer),
-            _both("max_error", "{:.1g}", ours, peer),
+            seconds(floor) if floor else "",
+            both("memory_mib", "{:.3g}", [ours, *peers[:1]]),
+            both("max_error", "{:.1g}", [ours, *peers[:1]]),
         ]
         yield f"| {' | '.join(cells)} |"
-    with_peer = {case: peer for case, (_, peer, _) in told.items() if peer}
-    lost = [case for case, peer in with_peer.items() if float(peer["ratio"]) < 1]
+    fastest = {case: peers[0] for case, (_, peers, _) in known.items() if peers}
+    lost = [case for case, peer in fastest.items() if float(peer["ratio"]) < 1]
     yield ""
     yield (
-        f"Of {len(with_peer)} cases with a peer, a peer was faster in {len(lost)}"
+        f"Of {len(fastest)} cases with a peer, a peer was faster in {len(lost)}"
         f"{': ' * bool(lost)}{', '.join(f'`{case}`' for case in lost)}. "
         "Medians of calls in turns; MiB above the start of a call and largest error are ours, the "
         "peer's. Floor: work that is hard to do without, such as reading the input once, or the "
         "product of all vectors in float32; `python bench/run.py --list` says which. "
-        f"{_values('cpu', found)}, {_values('cores', found)} cores; {_values('os', found)}; "
-        f"Python {_values('python', found)}; {_values('versions', found)}; "
-        f"{_days(found)}; `{_values('command', found)}`."
+        f"{measured(found)}."
     )
 
 
 def chart(found: Sequence[Row]) -> str:
     """Bars of how many times faster than the fastest peer, from 1 on a logarithmic scale."""
-    told = numbers(found)
     bars = [
-        (f"{case}, {peer['contender']}", float(peer["ratio"]))
-        for case, (_, peer, _) in told.items()
-        if case in SHOWN and peer
+        (f"{case}, {peers[0]['contender']}", float(peers[0]["ratio"]))
+        for case, (_, peers, _) in numbers(found).items()
+        if case in SHOWN and peers
     ]
     top = max((ratio for _, ratio in bars), default=10.0)
     scale = (WIDTH - NAMES - 60) / math.log10(max(top, 10.0))
@@ -136,27 +119,6 @@ def page(text: str, found: Sequence[Row]) -> str:
         if times != 1:
             raise ValueError(f"{README.name}: {times} parts <!-- {name}: … -->, expected one")
     return text
-
-
-def _time(row: Row) -> str:
-    ms = float(row["median_ms"])
-    return (
-        f"{ms / 1e3:.3g} s" if ms >= 1e3 else f"{ms:.3g} ms" if ms >= 0.1 else f"{1e3 * ms:.3g} µs"
-    )
-
-
-def _both(column: str, form: str, ours: Row, peer: Row | None) -> str:
-    cells = [row[column] and form.format(float(row[column])) for row in (ours, peer) if row]
-    return ", ".join(filter(None, cells))
-
-
-def _values(column: str, found: Iterable[Row]) -> str:
-    return ", ".join(dict.fromkeys(row[column] for row in found))
-
-
-def _days(found: Iterable[Row]) -> str:
-    days = sorted({row["date"][:10] for row in found})
-    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def main() -> None:

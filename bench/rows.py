@@ -9,6 +9,7 @@ p20_ms, p80_ms          over all calls
 ratio                   its time over ours: median over rounds
 memory_mib, max_error   peak above the start of a call (of a process: its peak)
 goals                   value, bound and aim of each goal, in the row of ours
+gpu                     of a case that needs one: which, and its driver
 load                    runnable processes in the last minute, when the run began
 """
 
@@ -26,7 +27,10 @@ from typing import Any
 
 from outcomes import FLOOR, MIB, OURS, Entry, Outcome, Verdict, judge
 
-__all__ = ["COLUMNS", "as_rows", "changes", "describe", "load", "machine", "save"]
+__all__ = [
+    "COLUMNS", "as_rows", "changes", "cores", "cpu", "describe", "load", "machine", "merged",
+    "save",
+]  # fmt: skip
 
 FIGURES = (
     "rounds",
@@ -43,22 +47,25 @@ COLUMNS = (
     *("case", "contender", "role", "status", "note", "n", "mode"),
     *FIGURES,
     *("memory_mib", "max_error", "goals"),
-    *("cpu", "cores", "load", "os", "python", "versions", "date", "commit", "command"),
+    *("cpu", "cores", "gpu", "load", "os", "python", "versions", "date", "commit", "command"),
 )
-PACKAGES = ("assay", "numpy", "numba", "pyarrow", "jiwer", "rapidfuzz")
-PACKAGES += ("sacrebleu", "nltk", "pycocoevalcap", "torchmetrics", "mlflow")
+PACKAGES = (
+    *("assay", "numpy", "numba", "pyarrow", "jiwer", "rapidfuzz", "kaldialign", "scikit-learn"),
+    *("torch", "triton", "faiss-cpu", "pytrec_eval-terrier", "sacrebleu", "nltk", "pycocoevalcap"),
+    *("torchmetrics", "mlflow", "ray"),
+)
+YOUNG = ("gpu",)  # columns that older files lack
 ROOT = Path(__file__).parents[1]
 
 Row = dict[str, Any]
 
 
-def machine(command: str) -> Row:
+def machine(command: str, gpu: str = "") -> Row:
     """What a row says of where, when and with which versions it was measured."""
     return {
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cpu": cpu(),
+        "cores": cores(),
+        "gpu": gpu,
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else "",
         "os": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]),
         "python": platform.python_version(),
@@ -99,6 +106,7 @@ def describe(verdict: Verdict) -> str:
         "seconds": ("{:.3g} s", "", "at most"),
         "tail": ("{:.3g} s", "one in a thousand", "at most"),
         "memory": ("{:.4g} MiB", "", "below"),
+        "peak_over_floor": ("{:.3g}x", "floor's peak", "at most"),
     }[goal.kind]
     value = "not measured" if verdict.value is None else form.format(verdict.value)
     words = {True: ": met", False: ": missed", None: ""}
@@ -110,20 +118,32 @@ def describe(verdict: Verdict) -> str:
 
 def save(rows: Iterable[Row], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    unfinished.replace(path)
 
 
 def load(path: Path) -> list[dict[str, str]]:
     """Rows of an older run; a file with other columns is a ValueError."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        missing = {*COLUMNS} - {*(reader.fieldnames or ())} - {*YOUNG}
         if missing:
-            raise ValueError(f"{path}: not a benchmark result, columns missing: {missing}")
-        return list(reader)
+            raise ValueError(f"{path}: not a benchmark result, columns missing: {sorted(missing)}")
+        return [dict.fromkeys(YOUNG, "") | row for row in reader]
+
+
+def merged(new: Sequence[Row], old: Sequence[Row], order: Iterable[str]) -> list[Row]:
+    """Old rows, those of cases that were run again replaced, in the order of cases. Cases that are
+    no more are left out."""
+    by_case: dict[str, list[Row]] = {}
+    again = {row["case"] for row in new}
+    for row in (*new, *(row for row in old if row["case"] not in again)):
+        by_case.setdefault(row["case"], []).append(row)
+    return [row for case in order for row in by_case.get(case, ())]
 
 
 def changes(new: Sequence[Row], old: Sequence[dict[str, str]]) -> list[Row]:
@@ -172,7 +192,8 @@ def _figures(entry: Entry) -> Row:
     }
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The model of the processor."""
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     except OSError:
@@ -180,8 +201,9 @@ def _cpu() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def cores() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str:

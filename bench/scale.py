@@ -1,17 +1,15 @@
 """Large corpora: all cores against one, ten times the pairs, what is gone on with, and Ray."""
 
-import json
 import os
 import shutil
-import sys
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from corpus import parquet
 from gate import Contender, Took, Work
-from processes import HERE, spawn
+from processes import HERE, KINDS, counts_of, run_assay, transcripts
 from tracking import folder
 
 __all__ = ["grown", "over_ray", "resumed", "threads"]
@@ -45,26 +43,20 @@ def counted(path: Path) -> Mapping[str, Any]:
     from assay.run.jobs import cut, local
 
     job = job_of(path)
-    (done,) = local(job, cut(job.source.parts(), 1))
-    return totals({name: done.total.states[name] for name in ("word", "char")})
+    return added(done.total for done in local(job, cut(job.source.parts(), 1)))
 
 
 def by_one_thread(path: Path) -> Mapping[str, Any]:
     """The same by a loop that reads, counts and adds in turn."""
-    from assay.run.totals import Adder
-
-    job, adder = job_of(path), Adder()
+    job = job_of(path)
     before = os.environ.get("ASSAY_THREADS")
     os.environ["ASSAY_THREADS"] = "1"
     try:
-        for part in job.source.parts():
-            for batch in job.source.batches(part):
-                adder.add(job.count(batch.rows).total)
+        batches = (batch for part in job.source.parts() for batch in job.source.batches(part))
+        return added(job.count(batch.rows).total for batch in batches)
     finally:
         os.environ.pop("ASSAY_THREADS")
         os.environ.update({} if before is None else {"ASSAY_THREADS": before})
-    found = adder.total().states
-    return totals({name: found[name] for name in ("word", "char")})
 
 
 def on_ray(path: Path) -> Mapping[str, Any]:
@@ -74,8 +66,18 @@ def on_ray(path: Path) -> Mapping[str, Any]:
 
     job = job_of(path)
     parts = job.source.parts()
-    (done,) = ray(job, cut(parts, min(len(parts), RAY_SHARDS)))
-    return totals({name: done.total.states[name] for name in ("word", "char")})
+    return added(done.total for done in ray(job, cut(parts, min(len(parts), RAY_SHARDS))))
+
+
+def added(found: Iterable[Any]) -> Mapping[str, Any]:
+    """Counts of all parts together."""
+    from assay.run.totals import Adder
+
+    adder = Adder()
+    for total in found:
+        adder.add(total)
+    states = adder.total().states
+    return totals({name: states[name] for name in ("word", "char")})
 
 
 def decoded(path: Path) -> int:
@@ -91,10 +93,10 @@ def len_of(rows: Any) -> int:
 
 
 def totals(states: Mapping[str, Any]) -> Mapping[str, Any]:
-    kinds = ("hits", "substitutions", "deletions", "insertions")
-    return {name: [getattr(state, kind) for kind in kinds] for name, state in states.items()}
+    return {name: [getattr(state, kind) for kind in KINDS] for name, state in states.items()}
 
 
+@cache
 def whole(n: int) -> Mapping[str, Any]:
     """The truth: the columns of each row group, counted by hand."""
     import pyarrow.parquet as pq
@@ -156,27 +158,25 @@ def resumed(n: int) -> Work:
     for copy in range(COPIES):
         (files / f"{copy}.parquet").symlink_to(data(n // COPIES))
     begun, work = files / "begun", files / "work"
-    command = [sys.executable, "-m", "assay.cli", "score", "transcripts", f"{files}/*.parquet",
-               "--reference", "text", "--hypothesis", "pred", "--json", "--work-dir"]  # fmt: skip
     outputs: list[str] = []
+
+    def count(work: Path) -> Took:
+        return transcripts(files / "*.parquet", "--work-dir", str(work))
 
     def run(resume: bool) -> Took:
         if resume and not begun.exists():
-            outputs.append(spawn([*command, str(begun)]).result)
+            outputs.append(count(begun).result)
             for state in sorted((begun / "shards").iterdir())[::LEFT]:
                 state.unlink()
         shutil.rmtree(work, ignore_errors=True)
         if resume:
             shutil.copytree(begun, work)
-        return spawn([*command, str(work)])
+        return count(work)
 
     def read(took: Took) -> Mapping[str, Any]:
         if not outputs:
             outputs.append(took.result)
-        scores = {(s["name"], s["unit"]): s["value"] for s in json.loads(took.result)["scores"]}
-        kinds = ("hits", "substitutions", "deletions", "insertions")
-        counts = [scores[kind, "words"] for kind in kinds]
-        return {"word": counts, "same": took.result == outputs[0]}
+        return {**counts_of(took), "same": took.result == outputs[0]}
 
     def truth() -> Mapping[str, Any]:
         once = whole(n // COPIES)
@@ -185,6 +185,6 @@ def resumed(n: int) -> Work:
     return Work(
         ours=lambda: Contender(lambda: run(True), read),
         truth=truth,
-        floor=lambda: spawn([sys.executable, "-m", "assay.cli", "--version"]),
+        floor=lambda: run_assay("--version"),
         peers={"undisturbed": lambda: Contender(lambda: run(False), read)},
     )

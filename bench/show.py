@@ -1,15 +1,16 @@
 """Outcomes as tables on a terminal or in a file."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 from outcomes import FLOOR, MIB, Entry, Outcome, judge
+from reference import Held, is_lost
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rows import Row, describe
 
-__all__ = ["print_cases", "print_changes", "print_outcomes", "print_predictions"]
+__all__ = ["print_cases", "print_changes", "print_held", "print_outcomes", "print_predictions"]
 
 PIPED_WIDTH = 160  # where there is no terminal to ask
 BUSY = 0.3  # of the cores, by others, when the run began
@@ -33,7 +34,8 @@ def print_predictions(title: str, found: Iterable[tuple[str, str, float, float]]
 
 def print_outcomes(outcomes: Sequence[Outcome], about: Row) -> None:
     table = Table(
-        title=f"{about['cpu']}, {about['cores']} cores, load {about['load']}; {about['os']}; "
+        title=f"{about['cpu']}, {about['cores']} cores, load {about['load']}; "
+        f"{'; '.join(filter(None, (about['gpu'], about['os'])))}; "
         f"Python {about['python']}; {about['versions']}",
         show_lines=True,
     )
@@ -93,6 +95,27 @@ def print_changes(changes: Iterable[Row], same_machine: bool) -> None:
             "" if row["contender"] == "assay" else ratios,
         )
     console().print(table)
+
+
+def print_held(held: Mapping[str, Held | str], path: str) -> None:
+    """What was lost against the kept run at path, and what was not in it."""
+    lines = []
+    for name, found in held.items():
+        keep = f"python bench/run.py {name} --quick --name quick"
+        if isinstance(found, str):
+            lines.append(f"{name}: held against nothing: {found}. To keep this one: {keep}")
+        elif is_lost(found):
+            lines += [
+                f"[red]{name}: LOST[/red]: {escape(found.contender)} takes {found.ratio:.3g} times "
+                f"our time, {found.expected:.3g} times by {path}; timed twice, it was less than "
+                f"{found.left:g} of that",
+                f"  look further, on a quiet machine: python bench/run.py {name} --against "
+                "bench/results/cpu.csv",
+                f"  where it is meant: {keep}",
+            ]
+    known = [found for found in held.values() if isinstance(found, Held)]
+    lines.append(f"{len(known)} cases held against {path}, {sum(map(is_lost, known))} lost")
+    console().print("\n".join(lines), soft_wrap=True)
 
 
 def print_cases(cases: Iterable) -> None:

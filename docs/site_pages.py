@@ -57,7 +57,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         target
         for file in files.documentation_pages()
         for target in repository_links(file.content_string, home_of(file.src_uri))
-        if target not in PAGES
+        if place_of(target).startswith("source/")
     }
     for target in sorted(linked):
         files.append(add(f"source/{target}.md", content=source_page(target)))
@@ -71,8 +71,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         target = in_repository(found[1], home)
         if target is None:
             return found[0]
-        place = PAGES.get(target, f"source/{target}.md")
-        return f"]({posixpath.relpath(place, posixpath.dirname(uri) or '.')}{found[2] or ''})"
+        place = posixpath.relpath(place_of(target), posixpath.dirname(uri) or ".")
+        return f"]({place}{found[2] or ''})"
 
     return LINK.sub(to_page, markdown)
 
@@ -83,10 +83,17 @@ def home_of(uri: str) -> str:
     return "" if cut else posixpath.dirname(f"docs/{uri}")
 
 
+def place_of(target: str) -> str:
+    """The page of a file of the repository."""
+    if target.startswith("docs/") and target.endswith(".md"):
+        return target.removeprefix("docs/")
+    return PAGES.get(target, f"source/{target}.md")
+
+
 def in_repository(link: str, home: str) -> str | None:
-    """The file of the repository that a link means; None: a page of the site, or nothing."""
+    """The file of the repository that a link means; None: what mkdocs finds itself, or nothing."""
     target = posixpath.normpath(posixpath.join(home, link))
-    ours = target.startswith("docs/") and not target.endswith((".py", ".toml"))
+    ours = home and target.startswith("docs/") and not target.endswith((".py", ".toml"))
     if ours or target.startswith("..") or not (ROOT / target).is_file():
         return None
     return target

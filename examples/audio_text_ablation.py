@@ -335,6 +335,7 @@ def main() -> None:
     # The run is finished now, and its page says so; it and its trackers get the page all the same.
     page = ablation.page()
     keep(str(directory), page, "report.html")
+    print("\nSent again, with the page; W&B's run has another folder now, which is named last:")
     sys.stdout.flush()
     subprocess.run([sys.executable, "-m", "assay", "resync", str(directory)], check=False)
     print("\n".join(["", *paths, page]))

@@ -328,6 +328,7 @@ def main() -> None:
     shown = {f"Test images, {stage}": items}
     page = write_page(directory / "report.html", directory, shown, positive=POSITIVE)
     keep(str(directory), page, "report.html")
+    print("\nSent again, with the page; W&B's run has another folder now, which is named last:")
     sys.stdout.flush()
     subprocess.run([sys.executable, "-m", "assay", "resync", str(directory)], check=False)
     print("\n".join(["", pipeline.told, "", *paths, page]))

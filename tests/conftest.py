@@ -1,5 +1,6 @@
-"""What all tests share: hypothesis settings, and fresh interpreters."""
+"""What tests of several files share: hypothesis settings, fresh interpreters, fixtures."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gloo_kit import Pool
+
+# A failed assert of these shows both sides, as one in a test does.
+pytest.register_assert_rewrite(
+    "cli_kit", "device_kit", "jiwer_kit", "labels_cli_kit", "sklearn_kit"
+)
 
 # Times on shared machines say nothing, so no deadline. Kernels compile inside some first example.
 settings.register_profile(
@@ -74,6 +80,41 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
         yield pool
 
 
+@pytest.fixture(params=[1, 2, 8], ids=lambda n: f"{n}-threads")
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """ASSAY_THREADS, in turn."""
+    monkeypatch.setenv("ASSAY_THREADS", str(request.param))
+    return request.param
+
+
+@pytest.fixture
+def no_thread_stays() -> Iterator[None]:
+    """Fails where a scan has not ended its threads."""
+    from shards_kit import threads_of_scans
+
+    yield
+    assert not threads_of_scans()
+
+
+@pytest.fixture(scope="session")
+def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pairs of transcripts_cli_kit as JSON lines."""
+    from transcripts_cli_kit import ROWS
+
+    path = tmp_path_factory.mktemp("transcripts") / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
+    return path
+
+
+@pytest.fixture
+def labels_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go where d.csv is the table of labels_cli_kit."""
+    from labels_cli_kit import frame
+
+    monkeypatch.chdir(tmp_path)
+    frame().to_csv("d.csv", index=False)
+
+
 @pytest.fixture
 def needs_cuda() -> None:
     """Skips where no GPU is, or fails where ASSAY_FAIL_WITHOUT_CUDA=1 promises one."""
@@ -83,6 +124,29 @@ def needs_cuda() -> None:
     if os.environ.get("ASSAY_FAIL_WITHOUT_CUDA") == "1":
         pytest.fail("ASSAY_FAIL_WITHOUT_CUDA=1, and torch sees no GPU")
     pytest.skip("torch sees no GPU")
+
+
+@pytest.fixture(params=["usual", "few", "small"], scope="module")
+def posing(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Tensors, also of the CPU, are on a device; batches become one as usual, or soon."""
+    from assay.ops import _held_torch, columns
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "on_device", lambda data: hasattr(data, "detach"))
+        if request.param == "few":
+            patch.setattr(_held_torch, "BATCHES", 2)
+        if request.param == "small":
+            patch.setattr(_held_torch, "ITEMS", 3)
+        yield request.param
+
+
+@pytest.fixture
+def several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors are ranked by several threads and in several blocks, however few they are."""
+    from assay.ops import _similarity_scan
+
+    monkeypatch.setattr(_similarity_scan, "SMALL_WORK", 0)
+    monkeypatch.setenv("ASSAY_THREADS", "3")
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from assay import count_words
 from assay.core import state_bytes
 from assay.core.errors import AssayError
 from assay.core.state import State
-from assay.metrics.bootstrap import fill_bags, poisson_bootstrap
+from assay.metrics.bootstrap import fill_bags
 from assay.metrics.cider import count_document_frequency
-from assay.metrics.item_values import ItemValues
 from assay.metrics.keywords import count_keywords
 from assay.metrics.ranks import count_ranks
 from assay.metrics.retrieval import count_rankings
+from state_kit import MADE
 
 REFS = ["a b c d e", "b b a", "x y", "é ü"]
 HYPS = ["a x c d", "b a a", "x y z", "ü"]
@@ -34,6 +34,7 @@ JUNK: list[Any] = [
 
 def samples() -> dict[str, Any]:
     """Name -> a state."""
+    made = {name: make(random.Random(7)) for name, make in MADE.items()}
     words = count_words(REFS, HYPS, **BY)
     target, prediction, score = [0, 1, 1, 0], [1, 1, 0, 0], [0.2, 0.9, 0.4, 0.35]
     texts = ["a", "b", "a", "c"], ["b", "b", "a", "a"]
@@ -43,19 +44,16 @@ def samples() -> dict[str, Any]:
     ranked = {"q1": ["a", "b", "c"], "q2": {"a": 2.0, "b": 2.0}, "q3": ["c"]}
     judged = {"q1": {"a": 1, "c": 2, "z": 0}, "q2": {"b": 1}, "q3": {"x": 1}}
     found = {
+        **made,
         "words": words,
         "characters": assay.count_chars(REFS, HYPS, confusions=True),
         "bags": fill_bags(count_words(REFS, HYPS, items=True), ["wer", "sentence_error_rate"]),
-        "poisson": poisson_bootstrap(count_words(REFS, HYPS, items=True), ["wer"], resamples=5),
         "labels": assay.count_labels(target, prediction, **BY),
         "names": assay.count_labels(*texts, weights=[1.0, 0.5, 2.0, 0.1], labels=["a", "b", "c"]),
-        "multilabel": assay.count_labels(
-            np.array([[0, 1], [1, 1], [0, 0], [1, 0]]), np.array([[1, 1], [1, 0], [0, 0], [1, 0]])
-        ),
         "scores": assay.count_scores(target, score, **BY),
         "weighted": assay.count_scores(target, score, weights=[1.0, 0.5, 2.0, 0.0], items=True),
         "half": assay.count_scores(target, np.array(score, np.float16)),
-        "classes": assay.count_scores([0, 1, 2, 1], probabilities, items=True),
+        "half by": assay.count_scores(target, np.array(score, np.float16), by=BY["by"]),
         "mean": assay.count_mean(score, weights=[1.0, 2.0, 0.5, 1.0], **BY),
         "distillation": assay.count_distillation(
             probabilities, probabilities[::-1], [0, 1, 2, 1], items=True
@@ -65,7 +63,6 @@ def samples() -> dict[str, Any]:
         "rankings": count_rankings(ranked, judged),
         "graded": count_rankings(ranked, judged, convention="trec"),
         "frequencies": count_document_frequency(LISTS),
-        "values": ItemValues.from_items([4, 2], {"map": [0.5, 1.0], "x": [1.0, 2.0]}),
         "rouge": assay.count_rouge_l(LISTS, HYPS, **BY),
         "meteor": assay.count_meteor(LISTS, HYPS, **BY),
         "chrf": assay.count_chrf(LISTS, HYPS, **BY),
@@ -131,11 +128,12 @@ def _text(rng: random.Random, array: Any) -> Any:
             at = rng.randrange(len(data))
             data = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
         return np.frombuffer(data[: rng.randrange(len(data) + 1)], np.uint8)
-    text = json.dumps(_changed(rng, value), ensure_ascii=False)
+    text = json.dumps(changed(rng, value), ensure_ascii=False)
     return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
 
 
-def _changed(rng: random.Random, value: Any) -> Any:
+def changed(rng: random.Random, value: Any) -> Any:
+    """JSON with something in it that is something else."""
     if isinstance(value, list) and value and rng.random() < 0.8:
         own, at = list(value), rng.randrange(len(value))
         how = rng.randrange(4)
@@ -143,8 +141,13 @@ def _changed(rng: random.Random, value: Any) -> Any:
             return own[:at]
         if how == 1:
             return [*own, own[at]]
-        own[at] = _changed(rng, own[at])
+        own[at] = changed(rng, own[at])
         return own
+    if isinstance(value, dict) and value and rng.random() < 0.8:
+        name = rng.choice([*value])
+        if rng.random() < 0.2:
+            return {key: own for key, own in value.items() if key != name}
+        return {**value, name: changed(rng, value[name])}
     if isinstance(value, str) and rng.random() < 0.3:
         return rng.choice(
             ["trec", "expected", "grouped", "exponential", "error", "nltk", "method6"]
@@ -167,6 +170,10 @@ def use(state: Any, honest: Any) -> None:
         lambda: state.per_item("id") if hasattr(state, "per_item") else None,
         lambda: state.resampling(_first(state)) if hasattr(state, "resampling") else None,
         lambda: [*state.table.items()] if getattr(state, "table", None) else None,
+        lambda: state.layer_scores() if hasattr(state, "layer_scores") else None,
+        lambda: _read(state.finish()) if hasattr(state, "finish") else None,
+        state._repr_html_,
+        state.to_pandas,
         lambda: (
             assay.count_cider(LISTS, HYPS, df=state)
             if type(state).__name__ == "DocumentFrequency"

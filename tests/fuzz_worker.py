@@ -1,6 +1,7 @@
 """Fuzzes targets in a process of its own, since a kernel may end it: FOLDER SEED SECONDS TARGET…
 
-Each target has as many seconds, or, of none, a fixed number of cases. The seed of a case is in
+Each target has as many seconds, or, of none, a fixed number of cases; it is told how many there
+were, and the most memory that the process had. The seed of a case is in
 FOLDER/last before it runs, so that one that ends the process is known; `fuzz_worker.py FOLDER SEED
 0 TARGET` begins with that case again.
 """
@@ -35,7 +36,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, size + ROOM))
     for name, case in cases.items():
         end, done = time.monotonic() + seconds, 0
-        while time.monotonic() < end if seconds else done < CASES:
+        while time.monotonic() < end if seconds else done < fuzz_kit.FEW.get(name, CASES):
             own = seed + done
             (folder / "last").write_text(f"{own} {name}")
             signal.setitimer(signal.ITIMER_REAL, LONGEST)
@@ -43,7 +44,8 @@ def main() -> None:
                 case(random.Random(own))
             signal.setitimer(signal.ITIMER_REAL, 0)
             done += 1
-        print(f"{name}: {done} cases", flush=True)
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        print(f"{name}: {done} cases, {most} MiB", flush=True)
 
 
 def _too_long(*_: Any) -> None:

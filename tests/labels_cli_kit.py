@@ -1,12 +1,17 @@
-"""The files that the tests of `assay score labels` start from, and how they are scored."""
+"""The tables that tests of `assay score labels` start from, and scikit-learn's numbers of them."""
 
 import numpy as np
 import pandas as pd
+import pytest
+from sklearn import metrics as sk
 
 from cli_kit import refused, transcripts
 
 N = 300
 COLUMNS = ("y", "yhat", "p", "fold", "w", "name", "heard")
+BOTH = ("--target", "y", "--prediction", "yhat", "--score", "p")
+CLASSES = ("--score", "p_cat,p_dog,p_owl", "--labels", "cat,dog,owl")
+TUNED = "tuned_on_same_data"
 
 
 def frame():
@@ -40,3 +45,52 @@ def labels(*arguments, **options):
 def refused_labels(*arguments, **options):
     """What `assay score labels` says when it refuses to go on."""
     return refused(*arguments, what="labels", **options)
+
+
+def of_predictions(y, yhat, weights=None):
+    own = {"sample_weight": weights}
+    one = {**own, "zero_division": 0}
+    return {
+        "accuracy": sk.accuracy_score(y, yhat, **own),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, yhat, **own),
+        "macro_f1": sk.f1_score(y, yhat, average="macro", **own),
+        "mcc": sk.matthews_corrcoef(y, yhat, **own),
+        "f1": sk.f1_score(y, yhat, **one),
+        "precision": sk.precision_score(y, yhat, **one),
+        "recall": sk.recall_score(y, yhat, **one),
+    }
+
+
+def of_scores(y, p, weights=None):
+    own = {"sample_weight": weights}
+    fpr, tpr, _ = sk.roc_curve(y, p, **own)
+    return {
+        "roc_auc": sk.roc_auc_score(y, p, **own),
+        "average_precision": sk.average_precision_score(y, p, **own),
+        "ks": np.max(tpr - fpr),
+        "brier": sk.brier_score_loss(y, p, **own),
+        "log_loss": sk.log_loss(y, p, **own),
+    }
+
+
+def best(y, p, thresholds, metric=lambda y, yhat: sk.f1_score(y, yhat, average="macro")):
+    """(threshold, value): the best, then nearest to 0.5, then the lower, by trying all."""
+    values = [(-round(metric(y, (p >= t).astype(int)), 12), abs(t - 0.5), t) for t in thresholds]
+    value, _, threshold = min(values)
+    return threshold, -value
+
+
+def agree(values, expected, *tags):
+    """Each expected value is that of its name with these tags."""
+    for name, value in expected.items():
+        assert values[(name, *tags)] == pytest.approx(value, abs=1e-12), name
+
+
+def all_of(d, values, *tags):
+    """Values of targets, predictions and scores: as they are, at 0.5, at the best threshold."""
+    agree(values, of_predictions(d.y, d.yhat), *tags)
+    agree(values, of_scores(d.y, d.p), *tags)
+    agree(values, of_predictions(d.y, (d.p >= 0.5).astype(int)), *tags, "0.5")
+    threshold, value = best(d.y, d.p, np.unique(d.p))
+    agree(values, {"best_threshold": threshold, "macro_f1": value}, *tags, TUNED)
+    agree(values, of_predictions(d.y, (d.p >= threshold).astype(int)), *tags, TUNED)

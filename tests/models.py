@@ -83,8 +83,8 @@ class NeedsValues(nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: torch.Tensor) -> Any:
-        return self.inner(x if x.flatten()[0].item() < 1e9 else -x)
+    def forward(self, x: torch.Tensor, *rest: Any) -> Any:
+        return self.inner(x if x.flatten()[0].item() < 1e9 else -x, *rest)
 
 
 def int8(model: nn.Module, *kinds: type[nn.Module]) -> nn.Module:

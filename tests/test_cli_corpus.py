@@ -93,7 +93,7 @@ def test_what_cannot_be_merged(corpus, tmp_path):
     of_two = str(tmp_path / "of_two.state")
     assert score(corpus, "--shard", "2/2", "--state-out", of_two).code == 0
     assert refused(one, of_two) == f"{of_two}: is shard 2/2, {one} is one of 3; count again"
-    assert "cannot be read" in refused(str(tmp_path / "none.state"))
+    assert "no such file; check the path" in refused(str(tmp_path / "none.state"))
     assert "is no state file" in refused(str(corpus / "part0.jsonl"))
 
 

@@ -108,13 +108,14 @@ def test_an_input_may_be_several_arguments(folder, example):
         (("probed:build", "--input", "probed:narrow"), "mat1 and mat2 shapes cannot be"),
         (("probed:build", "--input", "probed:failing"), "probed:failing(1) raised ValueError: no"),
         (("probed:build", "--input", "probed:example", "--batch-sizes", "1,1"), "each once"),
+        (("probed:build", "--input", "probed:example", "--max-time", "0"), "max_time_s must be"),
         (("probed:build", "--input", "probed:example", "--batch-sizes", "1,01"), "--batch-sizes"),
         (("probed:build", "--input", "probed:build"), "takes 0 positional arguments but 1 was"),
         (("probed:build", "--input", "probed:example", "--device", "cudda"), "--device: 'cudda'"),
     ],
 )
 def test_what_is_wrong_is_named_on_one_line(folder, args, message):
-    out = assay("probe", *args, *QUICK)
+    out = assay("probe", *QUICK, *args)
     assert out.code == 2
     assert message in out.err
     assert out.err.count("\n") == 1

@@ -17,6 +17,7 @@ import pytest
 
 from assay import count_ranks
 from assay.cli import ranking_parts
+from assay.core.fitting import fitted
 from assay.run.state_file import read_state_file
 from cli_kit import ENTRY, assay, rankings, refused
 from rankings_cli_kit import ARRAYS, Q, write_embeddings
@@ -86,7 +87,7 @@ def test_states_of_shards_add_up_to_that_of_the_whole():
     read = [read_state_file(path) for path in in_shards(5, *CUT, *given)]
     read.sort(key=lambda one: one[0].shard)
     done = reduce(lambda a, b: a + b, (done for done, _ in read))
-    state = ranking_parts.states_of(done, read[0][1].shown)
+    state = ranking_parts.states_of(done, fitted(ranking_parts.Shown, read[0][1].shown))
     judged = np.loadtxt("r.tsv", np.int64, skiprows=1)
     relevant = [judged[judged[:, 0] == q, 1] for q in range(Q)]
     sides = np.load("q.npy"), np.load("g.npy")

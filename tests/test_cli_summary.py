@@ -153,7 +153,7 @@ def test_runs_side_by_side_in_every_form(tmp_path):
         ["b", "finished", "b", "0.5000"],
     ]
     assert "| a | finished | a | 0.5000 |" in summary(*both, "--markdown")
-    assert r"a & finished & a & \textbf{0.5000} \\" in summary(*both, "--latex")
+    assert r"a & finished & a & 0.5000 \\" in summary(*both, "--latex")
 
 
 def kept(run, folder, name, wrong, **tags):
@@ -218,3 +218,13 @@ def test_levels_with_per_item_files_have_p(tmp_path):
 )
 def test_refusals_say_how_to_mend_it(folded, arguments, message):
     assert message in refused(folded, *arguments)
+
+
+def test_the_folds_of_one_stage(tmp_path):
+    with assay.Run(tmp_path / "run") as run:
+        for stage, value in ("a", 0.25), ("b", 0.75):
+            for fold in (1, 2):
+                run.log({"val_macro_f1": value}, step=0, fold=fold, stage=stage)
+    folds = summary(tmp_path / "run", "--stage", "b").partition("\n\n")[0]
+    assert folds.split("\n")[2].split() == ["1", "0", "0.7500"]
+    assert "give one, of 'a', 'b'" in refused(tmp_path / "run")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from assay import EditCounts, Score, State, count_ranks, count_words
 from assay.core import state_bytes as module
 from assay.core.errors import MergeError, StateFormatError
-from assay.core.state import fixed, grouped, keyed, listed, peak, summed
+from assay.core.state import fixed, grouped, keyed, listed, peak, pooled, summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,11 @@ class AllKinds(State):
 @dataclass(frozen=True, eq=False)
 class Unscored(State):
     count: int = summed()
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(State):
+    values: Mapping[Any, Any] = pooled()
 
 
 KEYS = st.one_of(
@@ -158,6 +163,13 @@ def test_rows_are_in_order_of_their_ids_when_written() -> None:
     assert whole.to_arrays()["rows"].tolist() == [[-3, 3], [0, 0], [5, -5], [2**60, -(2**60)]]
 
 
+def test_zeros_of_either_sign_have_the_same_bytes() -> None:
+    a, b = (np.array([0.0, sign * 0.0]) for sign in (1, -1))
+    expected = Pool({"x": np.zeros(4)}).to_bytes()
+    for both in ((a, a), (b, a), (a, b), (b[::-1], b)):
+        assert sum(Pool({"x": one}) for one in both).to_bytes() == expected
+
+
 # -- what does not add ---------------------------------------------------------------------------
 
 
@@ -251,16 +263,16 @@ def full_state() -> EditCounts:
 
 def sealed(body: bytes) -> bytes:
     """Bytes with a checksum that fits them."""
-    return body + module._digest(body)
+    return body + module.checksum(body)
 
 
 def with_header(change: dict[str, Any]) -> bytes:
-    data = AllKinds(count=1).to_bytes()[: -module._DIGEST]
-    start = len(module._MAGIC) + module._HEAD.size
-    version, length = module._HEAD.unpack_from(data, len(module._MAGIC))
+    data = AllKinds(count=1).to_bytes()[: -module.DIGEST]
+    start = len(module._MAGIC) + module.HEAD.size
+    version, length = module.HEAD.unpack_from(data, len(module._MAGIC))
     header = json.loads(data[start : start + length]) | change
     text = json.dumps(header).encode()
-    head = module._HEAD.pack(version, len(text))
+    head = module.HEAD.pack(version, len(text))
     return sealed(module._MAGIC + head + text + data[start + length :])
 
 
@@ -324,7 +336,7 @@ def test_what_is_wrong_is_said() -> None:
 
 def test_newer_bytes_ask_for_an_upgrade() -> None:
     data = AllKinds().to_bytes()
-    newer = module._HEAD.pack(2, 0) + data[len(module._MAGIC) + module._HEAD.size :]
+    newer = module.HEAD.pack(2, 0) + data[len(module._MAGIC) + module.HEAD.size :]
     with pytest.raises(StateFormatError) as caught:
         State.from_bytes(module._MAGIC + newer)
     assert str(caught.value) == "state has format 2, this assay reads up to 1; upgrade assay"

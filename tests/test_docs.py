@@ -15,6 +15,8 @@ import pytest
 import assay
 import docs_kit
 from assay.metrics import METRICS
+from assay.metrics.rank_conventions import CONVENTIONS
+from assay.readers import FORMATS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -69,12 +71,33 @@ def test_every_metric_has_a_text(monkeypatch):
     assert bases == set(WORDS["metrics"])
     for told in WORDS["metrics"].values():
         assert {"title", "range", "definition", "empty"} <= set(told)
+    pages = dict(site_pages.metric_pages())
+    overview = pages.pop("metrics/index.md")
+    assert {name for name in METRICS if f"`{name}`" not in overview} == set()
+    assert set(pages) == {site_pages.uri_of(base) for base in bases}
 
 
 def test_every_public_name_is_in_the_reference():
     text = "\n".join(page.read_text("utf-8") for page in (DOCS / "reference").glob("*.md"))
     there = re.findall(r"^::: assay\.(\w+)$", text, re.MULTILINE)
     assert sorted(there) == sorted(assay.__all__)
+
+
+def test_every_format_and_convention_is_told():
+    files = (DOCS / "reference" / "files.md").read_text("utf-8")
+    rankings = (DOCS / "tutorials" / "rankings.md").read_text("utf-8")
+    formats = {each for name, row in FORMATS.items() for each in (name, *row.extensions)}
+    assert {each for each in formats if f"`{each}`" not in files} == set()
+    assert {each for each in CONVENTIONS if f"`{each}`" not in rankings} == set()
+
+
+def test_every_command_is_on_its_page(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))
+    pytest.importorskip("mkdocs", reason="pip install 'assay[docs]'")
+    page = importlib.import_module("command_line").page()
+    assert "## assay score transcripts\n" in page
+    assert "## assay env\n" in page
+    assert "`--per-item FILE`\n:   Write the counts of every pair to this Parquet file." in page
 
 
 def test_paths_in_code_exist():

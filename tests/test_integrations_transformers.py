@@ -25,6 +25,7 @@ from transformers import (
 import assay
 from assay.core.errors import InputError
 from assay.core.record import read_journal
+from assay.integrations._predictions import best_ids
 from assay.integrations.transformers import AssayCallback, cer, classification, retrieval, wer
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers and torch, which are many
@@ -133,6 +134,12 @@ def test_padding_of_either_side_is_no_word(tokenizer):
         for i, j in np.argwhere(ids[1] >= 0):
             logits[i, j, ids[1][i, j]] = 3.0
         assert scorer(EvalPrediction((logits, None), ids[0]))[name] == expected
+
+
+def test_a_position_that_is_padded_has_no_best_id():
+    logits = torch.tensor([[[0.0, 2.0], [-100.0, -100.0]]])  # the second one's argmax is a token
+    for predictions in (logits, logits.numpy(), (logits, None)):
+        assert best_ids(predictions).tolist() == [[1, -100]]
 
 
 class Ctc:

@@ -138,7 +138,7 @@ REFUSED = [
     (("ab", ["a", "b"]), {}, "reference must be a list of strings or a column, got str"),
     ((["a"], ["a"]), {"by": ["x"]}, "by must be a mapping of names to columns, got list"),
     ((["a"], ["a"]), {"ids": [1]}, "ids go with items=True"),
-    ((["a"], ["a"]), {"normalise": "x"}, r"normalise must be one of \['none', 'basic'"),
+    ((["a"], ["a"]), {"normalise": "x"}, r"normalise must be one of none, basic"),
 ]  # fmt: skip
 
 

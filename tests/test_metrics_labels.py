@@ -254,7 +254,11 @@ def test_one_line_functions() -> None:
         (lambda: count_labels(np.zeros((1, 1, 1)), [1]), r"target must be a column \[n\] or rows"),
         (lambda: count_labels("ab", "ab"), "target must be a column of values, got str"),
         (lambda: count_labels([1], [1], ids=[1]), "ids go with items=True"),
-        (lambda: count_labels([1, 1], [1, 1], items=True, ids=[3, 3]), "one occurs twice"),
+        (lambda: count_labels([1, 1], [1, 1], items=True, ids=[3, 3]), "an id occurs twice"),
+        (
+            lambda: count_labels([1], [1], items=True, ids=np.array([2**63], np.uint64)),
+            "ids must fit in int64, got 9223372036854775808",
+        ),
         (lambda: count_labels([1], [1], by=["a"]), "by must be a mapping"),
         (lambda: count_labels(pa.array([1, None]), [1, 1]), "target holds 1 nulls"),
         (lambda: count_labels([1, 0], [1, 0])["nope"], "there is no metric 'nope'"),

@@ -1,42 +1,23 @@
-"""Ranking metrics against plain loops, by hand, and at the edges."""
+"""Scores of rankings by every named convention, against plain loops and by hand; definitions."""
 
 import math
-from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rank_oracle
-from assay.core.errors import InputError, MergeError
+from assay.core.errors import MergeError
 from assay.core.state import State
-from assay.metrics.rank_conventions import CONVENTIONS, EMPTY, TIES
-from assay.metrics.retrieval import (
-    RankCounts,
-    count_rankings,
-    recall_at_k,
+from assay.metrics.rank_conventions import CONVENTIONS
+from assay.metrics.retrieval import RankCounts, count_rankings
+from rankings_kit import KS
+from strategies import judged_rankings
+
+
+@pytest.mark.parametrize(
+    "convention", [name for name, rules in CONVENTIONS.items() if rules.ties != "grouped"]
 )
-from rankings_kit import JUDGED, RUN, columns
-from strategies import judged_rankings, judgements, scored
-
-KS = (1, 2, 3, 5)
-ORDERED = [name for name, rules in CONVENTIONS.items() if rules.ties != "grouped"]
-
-
-def per_query(state: RankCounts, names: list[str]) -> list[dict[str, float]]:
-    columns = {name: state.per_item(name).tolist() for name in names}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def close(found: dict[str, float], expected: dict[str, float]) -> None:
-    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
-
-
-# -- against plain loops ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("convention", ORDERED)
 @settings(max_examples=100)
 @given(st.data())
 def test_values_equal_plain_loops(convention: str, data) -> None:
@@ -61,52 +42,8 @@ def test_values_equal_plain_loops(convention: str, data) -> None:
     )
     if rules.ndcg_ties and isinstance(ranked, dict):
         expected = {name: v for name, v in expected.items() if not name.startswith("ndcg")}
-    (found,) = per_query(state, list(expected))
-    close(found, expected)
-
-
-@pytest.mark.parametrize("convention", ["trec", "cross-modal", "torchmetrics", "dcase"])
-@settings(max_examples=40)
-@given(st.data())
-def test_random_ties_equal_the_mean_over_all_orders(convention: str, data) -> None:
-    ranked = data.draw(scored(5))
-    judged = data.draw(judgements(0))
-    rules = CONVENTIONS[convention]
-    if not rank_oracle.relevant(judged, rules.level):
-        return
-    every = [
-        rank_oracle.values(order, judged, KS, convention) for order in rank_oracle.orders(ranked)
-    ]
-    names = [name for name in every[0] if name != "bpref"]
-
-    def found(ties: str) -> dict[str, float]:
-        options = {"k": KS, "convention": convention, "ties": ties}
-        return per_query(count_rankings({"q": ranked}, {"q": judged}, **options), names)[0]
-
-    close(found("expected"), {n: sum(one[n] for one in every) / len(every) for n in names})
-    if rules.denominator == "found":  # an early relevant item can lower a mean over hits
-        names = [name for name in names if not name.startswith("map@")]
-    best = {n: max(one[n] for one in every) for n in names}
-    worst = {n: min(one[n] for one in every) for n in names}
-    best["rank"], worst["rank"] = worst["rank"], best["rank"]
-    for ties, extreme in (("optimistic", best), ("pessimistic", worst)):
-        values = found(ties)
-        close({n: values[n] for n in names}, extreme)
-
-
-def test_all_tied_in_a_large_gallery() -> None:
-    # 3 of 1,000 relevant, one score: the expectations in closed form.
-    r = RankCounts.from_pairs(
-        [0], [0, 3], [5, 6, 7], None, [0] * 3, [5, 6, 7], [994, 993, 992], 1000, ties="expected"
-    )
-    assert r["precision@10"] == pytest.approx(3 / 1000)
-    assert r["hit@10"] == pytest.approx(1 - math.comb(997, 10) / math.comb(1000, 10))
-    assert r["mean_rank"] == pytest.approx(1001 / 4)
-    first = [math.comb(1000 - i, 2) / math.comb(1000, 3) for i in range(1, 999)]
-    assert r["mrr"] == pytest.approx(math.fsum(p / i for i, p in enumerate(first, 1)))
-    assert r["ndcg@10"] == pytest.approx(
-        3 / 1000 * sum(1 / math.log2(i + 1) for i in range(1, 11)) / (1 + 1 / math.log2(3) + 0.5)
-    )
+    found = {name: state.per_item(name).item() for name in expected}
+    assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 # -- by hand ---------------------------------------------------------------------------------------
@@ -130,6 +67,61 @@ def test_the_denominators_of_average_precision(convention: str, at_3: float, ful
     state = count_rankings([ranking], [[*"abcd"]], k=3, convention=convention)
     assert state["map@3"] == pytest.approx(at_3)
     assert state["map"] == pytest.approx((1 + 2 / 3 + 3 / 6 + 4 / 8) / 4) == pytest.approx(full)
+
+
+def test_graded_gains_by_hand() -> None:
+    judged = {"a": 3, "b": 2, "c": 1}
+    state = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, k=(1, 2))
+    best = 3 + 2 / math.log2(3) + 1 / 2
+    assert state["ndcg"] == pytest.approx((2 + 3 / 2) / best)
+    assert state["ndcg@2"] == pytest.approx(2 / (3 + 2 / math.log2(3)))
+    steep = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, gain="exponential")
+    assert steep["ndcg"] == pytest.approx((3 + 7 / 2) / (7 + 3 / math.log2(3) + 1 / 2))
+    binary = count_rankings(
+        {"q": ["b", "x", "a"]}, {"q": judged}, convention="sentence-transformers"
+    )
+    assert binary["ndcg"] == pytest.approx(1.5 / (1 + 1 / math.log2(3) + 1 / 2))
+    high = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, level=3)
+    assert (high["mrr"], high["map"], high["ndcg"]) == (1 / 3, 1 / 3, state["ndcg"])
+    cut = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, level=3, convention="ranx")
+    assert cut["ndcg"] == pytest.approx(0.5)
+
+
+def test_ranks() -> None:
+    gallery = [f"d{i}" for i in range(10)]
+    rankings = [gallery] * 4
+    state = count_rankings(rankings, [["d0"], ["d2", "d9"], ["d5"], ["d9"]])
+    assert state.per_item("rank").tolist() == [1, 3, 6, 10]
+    assert state["mean_rank"] == 5
+    assert state["median_rank"] == 4  # the floor, as CLIP and CLAP print it
+    assert count_rankings(rankings, ["d0", "d2", "d5", "d9"], convention="trec")[
+        "median_rank"
+    ] == pytest.approx(4.5)
+    missed = count_rankings(rankings, ["d0", "d0", "d1", "zz"])
+    assert missed["mean_rank"] == math.inf
+    assert missed["median_rank"] == 1
+    assert count_rankings([gallery], ["zz"])["median_rank"] == math.inf
+
+
+def test_positions_beyond_the_list() -> None:
+    state = count_rankings({"q": ["a", "b"]}, {"q": ["b", "z"]}, k=(5,), convention="trec")
+    assert state["precision@5"] == 1 / 5  # of 5, though two are ranked
+    assert state["recall@5"] == 1 / 2
+    assert state["r_precision"] == 1 / 2
+
+
+def test_bpref_needs_judgements() -> None:
+    run = {"q": ["n1", "a", "n2", "b"]}
+    assert "bpref" not in [s.name for s in count_rankings(run, {"q": ["a"]}).scores()]
+    graded = count_rankings(run, {"q": {"a": 1, "b": 1, "n1": 0, "n2": 0, "x": -1}})
+    assert graded["bpref"] == (1 / 2 + 0) / 2
+    assert count_rankings(run, {"q": {"a": 1}})["bpref"] == 1.0
+    mixed = graded + count_rankings({"p": ["a"]}, {"p": ["a"]})
+    with pytest.raises(KeyError, match=r"RankCounts has no score 'bpref'"):
+        mixed["bpref"]
+
+
+# -- both directions -------------------------------------------------------------------------------
 
 
 def test_five_captions_per_clip_both_directions() -> None:
@@ -186,231 +178,6 @@ def test_both_directions_add_and_travel() -> None:
     assert alone.reverse is None
     with pytest.raises(MergeError, match=r"^RankCounts: directions differs: "):
         alone + whole
-
-
-def test_graded_gains_by_hand() -> None:
-    judged = {"a": 3, "b": 2, "c": 1}
-    state = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, k=(1, 2))
-    best = 3 + 2 / math.log2(3) + 1 / 2
-    assert state["ndcg"] == pytest.approx((2 + 3 / 2) / best)
-    assert state["ndcg@2"] == pytest.approx(2 / (3 + 2 / math.log2(3)))
-    steep = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, gain="exponential")
-    assert steep["ndcg"] == pytest.approx((3 + 7 / 2) / (7 + 3 / math.log2(3) + 1 / 2))
-    binary = count_rankings(
-        {"q": ["b", "x", "a"]}, {"q": judged}, convention="sentence-transformers"
-    )
-    assert binary["ndcg"] == pytest.approx(1.5 / (1 + 1 / math.log2(3) + 1 / 2))
-    high = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, level=3)
-    assert (high["mrr"], high["map"], high["ndcg"]) == (1 / 3, 1 / 3, state["ndcg"])
-    cut = count_rankings({"q": ["b", "x", "a"]}, {"q": judged}, level=3, convention="ranx")
-    assert cut["ndcg"] == pytest.approx(0.5)
-
-
-def test_ranks() -> None:
-    gallery = [f"d{i}" for i in range(10)]
-    rankings = [gallery] * 4
-    state = count_rankings(rankings, [["d0"], ["d2", "d9"], ["d5"], ["d9"]])
-    assert state.per_item("rank").tolist() == [1, 3, 6, 10]
-    assert state["mean_rank"] == 5
-    assert state["median_rank"] == 4  # the floor, as CLIP and CLAP print it
-    assert count_rankings(rankings, ["d0", "d2", "d5", "d9"], convention="trec")[
-        "median_rank"
-    ] == pytest.approx(4.5)
-    missed = count_rankings(rankings, ["d0", "d0", "d1", "zz"])
-    assert missed["mean_rank"] == math.inf
-    assert missed["median_rank"] == 1
-    assert count_rankings([gallery], ["zz"])["median_rank"] == math.inf
-
-
-def test_positions_beyond_the_list() -> None:
-    state = count_rankings({"q": ["a", "b"]}, {"q": ["b", "z"]}, k=(5,), convention="trec")
-    assert state["precision@5"] == 1 / 5  # of 5, though two are ranked
-    assert state["recall@5"] == 1 / 2
-    assert state["r_precision"] == 1 / 2
-
-
-# -- ties ------------------------------------------------------------------------------------------
-
-TIED = {"b": 1.0, "c": 1.0, "a": 1.0, "d": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("ties", "rank"),
-    [
-        ("index", 2),
-        ("item-descending", 1),
-        ("item-ascending", 3),
-        ("optimistic", 1),
-        ("pessimistic", 3),
-        ("expected", 2),
-        ("grouped", 2),
-    ],
-)
-def test_policies_of_ties(ties: str, rank: float) -> None:
-    state = count_rankings({"q": TIED}, {"q": "c"}, ties=ties)
-    assert state.per_item("rank").tolist() == [rank]
-    table = (np.array([4] * 4), np.array([1, 2, 0, 3]), np.array([1.0, 1, 1, 0.5]))
-    state = count_rankings(table, (np.array([4]), np.array([2])), ties=ties)
-    assert state.per_item("rank").tolist() == [rank]
-    assert TIES[ties]
-    assert f"|ties:{ties}|" in state.signature
-
-
-def test_gallery_indices_as_items() -> None:
-    def rank(ties: str) -> float:
-        return RankCounts.from_pairs([0], [0, 1], [3], None, [2], [1], [4], 9, ties=ties)[
-            "mean_rank"
-        ]
-
-    assert rank("index") == rank("item-ascending") == 4
-    assert rank("item-descending") == 7  # of equal scores the higher index first
-    assert (rank("optimistic"), rank("pessimistic"), rank("expected")) == (3, 8, 5.5)
-
-
-def test_several_relevant_items_in_one_tie() -> None:
-    def ranks(ties: str) -> list[float]:
-        state = count_rankings({"q": TIED}, {"q": ["a", "b"]}, ties=ties, k=(1, 2, 3))
-        return [state[f"precision@{k}"] * k for k in (1, 2, 3)]
-
-    assert ranks("optimistic") == pytest.approx([1, 2, 2])
-    assert ranks("pessimistic") == pytest.approx([0, 1, 2])
-    assert ranks("expected") == pytest.approx([2 / 3, 4 / 3, 2])
-
-
-def test_scores_are_compared_as_doubles() -> None:
-    near = {"a": 1.0, "b": 1.0 + 1e-10}
-    assert count_rankings({"q": near}, {"q": "a"}, convention="trec")["mrr"] == 0.5
-    single = {item: np.float32(score) for item, score in near.items()}
-    assert count_rankings({"q": single}, {"q": "b"}, convention="trec")["mrr"] == 1.0
-    assert count_rankings({"q": single}, {"q": "a"}, convention="trec")["mrr"] == 0.5
-    ends = {"a": math.inf, "b": 1e300, "c": 0.0, "d": -0.0, "e": -math.inf}
-    order = [count_rankings({"q": ends}, {"q": item})["mean_rank"] for item in ends]
-    assert order == [1, 2, 3, 4, 5]
-
-
-def test_strings_are_ordered_by_their_bytes() -> None:
-    tied = dict.fromkeys(["a", "Z", "é", "z", "日", "😀", "a10", "a9", "\uffff"], 0.0)
-    order = sorted(tied, key=str.encode, reverse=True)
-    for place, item in enumerate(order, 1):
-        for run in ({"q": tied}, columns({"q": tied})):
-            state = count_rankings(run, ({"q": [item]}), convention="trec")
-            assert state["mean_rank"] == place
-
-
-# -- what is empty ---------------------------------------------------------------------------------
-
-
-def test_queries_without_relevant_items() -> None:
-    run = {"p": ["a", "b"], "q": ["a", "b"]}
-    judged = {"p": {"b": 1}, "q": {"a": 0}}
-
-    def count(empty: str | None, **options) -> RankCounts:
-        return count_rankings(run, judged, empty=empty, **options)
-
-    skip, zero, nan = count("skip"), count("zero"), count("nan")
-    assert (skip["map"], zero["map"]) == (0.5, 0.25)
-    assert math.isnan(nan["map"])
-    assert skip.per_item("query").tolist() == ["p"]
-    assert zero.per_item("average_precision").tolist() == [0.5, 0.0]
-    assert np.isnan(nan.per_item("ndcg@5")).tolist() == [False, True]
-    for state in (skip, zero, nan):
-        assert state["queries_without_relevant"] == 1
-    assert [s["queries"] for s in (skip, zero, nan)] == [1, 2, 2]
-    assert (skip["mean_rank"], zero["mean_rank"]) == (2, 2)
-    assert math.isnan(nan["mean_rank"])
-    with pytest.raises(
-        InputError, match=r"^query 'q' has no relevant item \(1 of 2 have none\); drop those "
-    ):
-        count("error")
-    assert {rules.empty for rules in CONVENTIONS.values()} <= set(EMPTY)
-    for convention, rules in CONVENTIONS.items():
-        expected = 0.5 if rules.empty == "skip" else 0.25
-        assert count(None, convention=convention)["map"] == expected
-
-
-def test_queries_on_one_side_only() -> None:
-    run = {"p": ["a"], "other": ["a"]}
-    judged = {"p": ["a"], "missing": ["a"], "gone": ["b"]}
-    part = count_rankings(run, judged)
-    assert part["map"] == 1.0
-    assert (part["unranked_queries"], part["unjudged_queries"], part["queries"]) == (2, 1, 1)
-    whole = count_rankings(run, judged, complete=True)
-    assert whole["map"] == whole["ndcg"] == whole["recall@1"] == 1 / 3
-    assert (whole["unranked_queries"], whole["unjudged_queries"], whole["queries"]) == (0, 1, 3)
-    assert whole.per_item("depth").tolist() == [0, 0, 1]
-    tables = count_rankings(columns(run), columns(judged), complete=True)
-    assert tables.to_bytes() == whole.to_bytes()
-    assert count_rankings(columns(run), columns(judged)).to_bytes() == part.to_bytes()
-
-
-def test_no_queries() -> None:
-    for state in (
-        count_rankings({}, {}),
-        count_rankings([], []),
-        count_rankings({"p": ["a"]}, {"q": ["a"]}),
-        RankCounts.zero(),
-        RankCounts.from_pairs([], [0], [], None, [], [], [], 5),
-    ):
-        assert math.isnan(state["map"])
-        assert math.isnan(state["mean_rank"])
-        assert math.isnan(state["median_rank"])
-        assert state["queries"] == 0
-        assert state.per_item("rank").tolist() == []
-    assert count_rankings({"q": {}}, {"q": ["a"]})["map"] == 0.0
-    assert math.isnan(recall_at_k([], [], 1))
-
-
-def test_bpref_needs_judgements() -> None:
-    run = {"q": ["n1", "a", "n2", "b"]}
-    assert "bpref" not in [s.name for s in count_rankings(run, {"q": ["a"]}).scores()]
-    graded = count_rankings(run, {"q": {"a": 1, "b": 1, "n1": 0, "n2": 0, "x": -1}})
-    assert graded["bpref"] == (1 / 2 + 0) / 2
-    assert count_rankings(run, {"q": {"a": 1}})["bpref"] == 1.0
-    mixed = graded + count_rankings({"p": ["a"]}, {"p": ["a"]})
-    with pytest.raises(KeyError, match=r"RankCounts has no score 'bpref'"):
-        mixed["bpref"]
-
-
-# -- single queries --------------------------------------------------------------------------------
-
-
-def test_values_of_single_queries() -> None:
-    state = count_rankings(RUN, JUDGED, k=(1, 2))
-    assert state.per_item("query").tolist() == ["q1", "q2"]
-    assert state.per_item("relevant").tolist() == [2, 1]
-    assert state.per_item("depth").tolist() == [3, 2]
-    assert state.per_item("average_precision").tolist() == state.per_item("map").tolist()
-    table = state.item_columns()
-    assert list(table)[:6] == ["id", "query", "depth", "relevant", "rank", "recall@1"]
-    assert {"average_precision", "average_precision@2", "reciprocal_rank@1", "bpref"} <= set(table)
-    for name, column in table.items():
-        assert column.tolist() == state.per_item(name).tolist()
-        assert len(column) == 2
-    for name in ("map", "ndcg@2", "recall@1", "mrr@1", "bpref", "r_precision", "hit@2"):
-        assert state[name] == math.fsum(state.per_item(name)) / 2
-    shuffled = count_rankings(dict(reversed(RUN.items())), JUDGED, k=(1, 2))
-    for name, column in shuffled.item_columns().items():
-        assert column.tolist() == table[name].tolist()
-    with pytest.raises(InputError, match=r"^per_item: no column 'recall@7'; there are \['id', "):
-        state.per_item("recall@7")
-
-
-def test_means_do_not_depend_on_order() -> None:
-    rng = np.random.default_rng(5)
-    above = rng.integers(0, 10**6, 5000)
-
-    def states(cuts):
-        for a, b in pairwise([0, *sorted(cuts), 5000]):
-            none = np.zeros(b - a, int)
-            bounds = np.arange(b - a + 1)
-            counts = (none, None, above[a:b], none, none, 10**6)
-            yield RankCounts.from_pairs(np.arange(a, b), bounds, *counts)
-
-    (whole,) = states([])
-    parts = list(states(rng.integers(1, 5000, 40)))
-    rng.shuffle(parts)
-    assert sum(parts).to_bytes() == whole.to_bytes()
-    assert [s.value for s in sum(parts).scores()] == [s.value for s in whole.scores()]
 
 
 # -- definitions as text ---------------------------------------------------------------------------

@@ -202,13 +202,13 @@ ARRAYS = (np.array([1, 1, 2]), np.array([4, 5, 4]), np.array([0.5, 0.25, 1.0]))
             {"q": ["a"]},
             {"q": "a"},
             {"convention": "beir"},
-            "convention must be one of ['cross-modal', ",
+            "convention must be one of cross-modal, ",
         ),
         (
             {"q": ["a"]},
             {"q": "a"},
             {"ties": "none"},
-            "ties must be one of ['index', ",
+            "ties must be one of index, ",
         ),
         (
             {"q": ["a"]},
@@ -220,13 +220,13 @@ ARRAYS = (np.array([1, 1, 2]), np.array([4, 5, 4]), np.array([0.5, 0.25, 1.0]))
             {"q": ["a"]},
             {"q": "a"},
             {"empty": "drop"},
-            "empty must be one of ['skip', ",
+            "empty must be one of skip, ",
         ),
         (
             {"q": ["a"]},
             {"q": "a"},
             {"gain": "log"},
-            "gain must be one of ['linear', 'exponential'], got 'log'",
+            "gain must be one of linear, exponential, got 'log'",
         ),
         (
             {"q": ["a"]},

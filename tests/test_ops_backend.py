@@ -2,6 +2,7 @@
 
 import logging
 import random
+from importlib import import_module
 
 import pytest
 
@@ -25,6 +26,15 @@ def test_every_backend_gives_the_same_counts_and_chunks(
     again = align(refs, hyps)
     for column in ("kind", "ref_start", "ref_end", "hyp_start", "hyp_end", "offsets"):
         assert getattr(again, column).tolist() == getattr(chunks, column).tolist()
+
+
+@pytest.mark.parametrize("op", backend.BACKENDS)
+def test_every_row_leads_to_functions(op: str) -> None:
+    row = backend.BACKENDS[op]
+    assert list(row)[-1] == "reference"
+    for place in row.values():
+        module, _, name = place.partition(":")
+        assert callable(getattr(import_module(module), name)), place
 
 
 def test_an_unknown_backend_is_refused_with_those_there_are(

@@ -86,6 +86,24 @@ def test_every_problem_is_listed_at_once(write):
     ]
 
 
+@pytest.mark.parametrize(
+    ("left", "right", "told"),
+    [
+        ("ab", "a", "1 in r.csv but not in h.csv: 'b'"),
+        ("a", "ab", "1 in h.csv but not in r.csv: 'b'"),
+        ("aa", "a", "1 more than once in r.csv: 'a'"),
+        ("a", "aa", "1 more than once in h.csv: 'a'"),
+    ],
+)
+def test_each_problem_alone_is_one(write, left, right, told):
+    ref = write("r.csv", [{"id": key, "text": ""} for key in left])
+    hyp = write("h.csv", [{"id": key, "pred": ""} for key in right])
+    with pytest.raises(DataError) as caught:
+        read([ref, hyp], **WANT).parts()
+    message = str(caught.value).replace(str(ref), "r.csv").replace(str(hyp), "h.csv")
+    assert message.split("\n  ")[1:] == [told]
+
+
 def test_keys_are_compared_as_text(write):
     ref = write("r.csv", [{"id": "007", "text": ""}])
     hyp = write("h.jsonl", [{"id": 7, "pred": ""}])

@@ -60,6 +60,7 @@ def test_latex_as_a_whole():
         ([1.5, 2.5, 0.5], "higher", [1]),
         ([1.5, 2.5, 0.5], "lower", [2]),
         ([0.5, 0.5, 0.7], "lower", [0, 1]),
+        ([0.5, 0.5, None], "lower", []),  # nor are equal ones
         ([math.nan, None, 0.5], "lower", []),  # one number is no best
         ([math.nan, 0.7, 0.5], "lower", [2]),
         ([math.inf, 3, "text"], "higher", [0]),

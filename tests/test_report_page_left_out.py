@@ -70,6 +70,16 @@ def test_pictures_without_room_are_named(tmp_path, monkeypatch):
     assert "damaged (neither PNG nor JPEG), c (there is room for 2 pictures of 12 MiB)." in text
 
 
+def test_all_pictures_share_the_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(page_pictures, "ROOM", 2 * len(png(1)))
+    with assay.Run(tmp_path / "exp") as run:
+        for name in "abc":
+            run.figure(png(1), name)
+    text = page(tmp_path / "exp")
+    assert [*images(text)] == ["a", "b"]
+    assert "c (there is room for " in text
+
+
 def test_settings_that_make_no_table_are_named(tmp_path):
     runs = []
     for i in range(50):

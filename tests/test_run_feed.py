@@ -274,3 +274,15 @@ def test_no_file_from_outside_of_the_run_is_sent(tmp_path):
     assert tracker.files == []
     assert (cursor.state, cursor.refused) == (DONE, 3)
     assert cursor.reason == f"link lies outside of {run}"
+
+
+def test_a_cursor_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
+    cursor = Cursor.of(str(tmp_path), {"tracker": "fake"})
+    cursor.points = 3
+    cursor.save()
+    with monkeypatch.context() as without_room:
+        without_room.setattr(json, "dump", lambda data, file: file.write('{"points": 4') and 1 / 0)
+        cursor.points = 4
+        with pytest.raises(ZeroDivisionError):
+            cursor.save()
+    assert Cursor.of(str(tmp_path), {"tracker": "fake"}).points == 3

@@ -9,7 +9,7 @@ import assay
 from assay.core.record import File, Histogram, Points
 from assay.run import feed as feeding
 from assay.run.cursor import DONE, STOPPED, WAITING, Cursor, is_sent, missing
-from assay.run.failures import is_outage
+from assay.run.failures import in_words, is_outage
 from assay.run.feed import Feed
 from cli_kit import assay as command
 from run_kit import END, HEAD, Scripted, metric, points, write_journal
@@ -265,3 +265,8 @@ def test_what_is_about_the_way_to_a_tracker(error, outage):
     wrapped = RuntimeError("API request failed")
     wrapped.__cause__ = error
     assert is_outage(wrapped) is outage
+
+
+def test_the_reason_that_is_told_has_no_password():
+    error = ValueError("\n  no API at https://me:secret@mlflow.example/api\nTraceback")
+    assert in_words(error) == "no API at https://…@mlflow.example/api"

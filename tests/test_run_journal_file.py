@@ -382,3 +382,15 @@ def test_a_journal_that_is_deleted_is_written_again(tmp_path, capfd, folder_too)
         return
     assert "journal.jsonl: it was deleted during the run, and was written again" in told
     assert [p.value for p in read_journal(folder).points("loss")] == [1.0, 2.0]
+
+
+def test_it_is_on_the_disk_when_it_says_so(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_size))
+    file = opened(tmp_path)
+    file.append(b"{}\n")
+    file.sync()
+    file.sync()  # nothing new
+    file.append(b"[]\n")
+    file.close()
+    assert synced == [3, 6]

@@ -2,8 +2,8 @@
 
 import math
 import os
-import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ import torch
 import assay
 from assay.core.errors import InputError
 from assay.core.record import Best, read_journal
+from assay.run import journal
+from assay.run.values import whole_step
 from assay.trackers.tensorboard import TensorBoard
 from run_kit import Scripted, values_of
 
@@ -21,22 +23,28 @@ def folder(tmp_path):
     return tmp_path / "exp"
 
 
-def test_threads_that_count_steps_lose_no_point(folder):
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with assay.Run(folder) as run:
-            threads = [
-                threading.Thread(target=lambda: [run.log({"x": 1.0}) for _ in range(300)])
-                for _ in range(4)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert [step for step, _ in values_of(folder)["x"]] == list(range(1_200))
+def test_threads_that_count_steps_lose_no_point(folder, monkeypatch):
+    """Who has read which step is next is made to wait there, so that others would read it too."""
+
+    def slowly(step):
+        time.sleep(0.002)
+        return whole_step(step)
+
+    monkeypatch.setattr(journal, "whole_step", slowly)
+    began = threading.Barrier(4)
+
+    def log(run):
+        began.wait()
+        for _ in range(10):
+            run.log({"x": 1.0})
+
+    with assay.Run(folder) as run:
+        threads = [threading.Thread(target=log, args=(run,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [step for step, _ in values_of(folder)["x"]] == list(range(40))
 
 
 def test_the_best_values_before_the_block_and_after_it(folder):

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +76,10 @@ def with_value(array: Any, place: Any, value: int) -> Any:
          "confusions is"),
         ("bags", {"starts": told([])}, "are of columns"),
         ("labels", {"rows": np.array([[0, 5, 5]])}, "labels that no cell has"),
+        ("labels", {"weighted": told(True)}, "4 rows have 0 weights"),
+        ("multilabel", {"items": np.ones((4, 4), np.int64)}, "4 rows are no items of 3 labels"),
+        ("multilabel", {"items": np.full((3, 4), 2)}, "of 3 labels, 0 or 1"),
+        ("multilabel", {"labels": told([])}, "rows are no items of 0 labels"),
     ],
 )  # fmt: skip
 def test_what_no_count_gives_is_refused(name, arrays, why):
@@ -134,11 +137,11 @@ def test_weights_of_frequent_n_grams_are_those_of_others(monkeypatch):
 
 
 def sealed(body: bytes) -> bytes:
-    return body + blake2b(body, digest_size=16).digest()
+    return body + state_bytes.checksum(body)
 
 
 def with_header(header: bytes) -> bytes:
-    head = state_bytes._HEAD.pack(1, len(header))
+    head = state_bytes.HEAD.pack(1, len(header))
     return sealed(b"".join([state_bytes._MAGIC, head, header]))
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import assay
@@ -27,6 +29,7 @@ SECONDS = float(os.environ.get("ASSAY_SOAK_SECONDS", "6"))
 THREADS = 8
 WARM = 0.4  # of the time, until which caches and pools of memory grow
 TOLERANCE = 48 << 20  # bytes: arenas of a thread come and go
+JOBS = 15
 
 
 def jobs(folder: Path) -> list[Callable[[], Any]]:
@@ -42,6 +45,12 @@ def jobs(folder: Path) -> list[Callable[[], Any]]:
     path.write_text(
         "".join(f'{{"r": "{r}", "h": "{h}"}}\n' for r, h in zip(refs, hyps, strict=True))
     )
+    table = str(folder / "a.parquet")
+    pq.write_table(pa.table({"r": refs, "h": hyps}), table, row_group_size=50)
+    ranked = {f"q{n}": rng.permutation(40)[:20].astype(str).tolist() for n in range(30)}
+    judged = {query: {"3": 1, "7": 2, "11": 1} for query in ranked}
+    groups = {query: query[-1] for query in ranked}
+    kept = assay.count_words(refs, hyps, items=True)
     states = [state.to_bytes() for state in forged_kit.samples().values()]
     half = len(refs) // 2
 
@@ -75,11 +84,16 @@ def jobs(folder: Path) -> list[Callable[[], Any]]:
         lambda: assay.count_ranks(query, gallery, relevant).to_bytes(),
         again,
         aligned,
+        lambda: assay.count_ter(lists, hyps).to_bytes(),
+        lambda: assay.count_rankings(ranked, judged, by={"g": groups}).to_bytes(),
+        lambda: str(assay.interval(kept, "wer", resamples=50)),
+        lambda: sum(batch.num_rows for batch in read(table, ("r", "h"))),
     ]
 
 
 def test_threads_count_as_one_does_and_give_memory_back(tmp_path):
     calls = jobs(tmp_path)
+    assert len(calls) == JOBS
     wanted = [repr(call()) for call in calls]
     process, begin = psutil.Process(), time.monotonic()
     wrong: list[str] = []
@@ -109,11 +123,13 @@ def test_threads_count_as_one_does_and_give_memory_back(tmp_path):
     assert not wrong, wrong[0]
     assert min(done) > 0
     third = max(1, len(sizes) // 3)
-    first, last = np.median(sizes[:third]), np.median(sizes[-third:])
-    assert last - first < TOLERANCE, f"{first / 2**20:.0f} MiB became {last / 2**20:.0f} MiB"
+    first, last = (np.median(part) for part in (sizes[:third], sizes[-third:]))
+    told = f"{sum(done):,} calls: {first / 2**20:.0f} MiB became {last / 2**20:.0f} MiB"
+    print(told)
+    assert last - first < TOLERANCE, told
 
 
-@pytest.mark.parametrize("at", range(11))
+@pytest.mark.parametrize("at", range(JOBS))
 def test_no_call_keeps_memory(tmp_path, at):
     """Objects of Python that are left behind by a call, many times over."""
     call = jobs(tmp_path)[at]

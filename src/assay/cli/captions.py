@@ -2,12 +2,14 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from assay.cli.corpus import BAGS, Scale, Task, add_up, scaled, tagged
+from assay.cli.engines import check_engine, one_cluster
 from assay.cli.intervals import DEFAULT, NONE, IntervalOption, drawn, resamples_of
 from assay.cli.shared import (
     Csv,
@@ -16,13 +18,16 @@ from assay.cli.shared import (
     check_named,
     check_output,
     check_own_columns,
+    check_plain,
     form_of,
+    no_rows,
     print_scores,
 )
-from assay.core.errors import DataError, InputError
+from assay.core.errors import InputError
 
 if TYPE_CHECKING:
     from assay.run.jobs import Answer, Done
+    from assay.run.totals import Total
 
 __all__ = ["captions", "count_captions", "show"]
 
@@ -134,7 +139,6 @@ def captions(
         "--format": format,
         "--interval": resamples > 0,
     }
-    asked = _with_frequencies(scale, asked, paths, source, definition)
     count = partial(
         count_captions,
         asked=asked,
@@ -143,15 +147,24 @@ def captions(
         items=per_item is not None,
         bagged=resamples > 0,
     )
-    shown = {"source": str(source), "resamples": resamples}
-    definitions = {zero.name: zero.definition for zero in [one.zero() for one in asked]}
-    task = Task(
-        "captions", paths, source, count, "items", lambda total: {}, definition, shown,
-        per_item, definitions,
-    )  # fmt: skip
-    done = add_up(scale, task, partial(_with_rows, source=str(source)))
+    shown = Shown(str(source), resamples)
+    task = Task("captions", paths, source, count, "items", headline, definition, shown, per_item)
+    check_engine(scale, task)  # before all references are read
+    with one_cluster(scale):
+        asked = _with_frequencies(scale, asked, paths, source, definition)
+        definitions = {zero.name: zero.definition for zero in [one.zero() for one in asked]}
+        task = task._replace(count=partial(count, asked=asked), definitions=definitions)
+        done = add_up(scale, task, partial(_with_rows, source=str(source)))
     if done is not None:
         show(done, shown, form)
+
+
+def headline(total: "Total") -> dict[str, Any]:
+    """What each metric's value so far is of: its counts, without those of groups."""
+    counted: Mapping[str, Any] = total.states
+    return {
+        name: replace(own, groups={}) for name, own in counted.items() if not name.startswith(BAGS)
+    }
 
 
 # -- what is counted -------------------------------------------------------------------------------
@@ -236,7 +249,7 @@ def _with_frequencies(
         )
     task = Task(
         "references", paths, source, partial(count_references, options=against.options),
-        "items whose n-grams are counted", lambda total: {}, definition, {},
+        "items whose n-grams are counted", lambda total: {}, definition, None,
     )  # fmt: skip
     done = add_up(scale.before("references"), task, partial(_with_rows, source=str(source)))
     total = None if done is None else done.total.states["references"]
@@ -266,9 +279,7 @@ def count_captions(
     from assay.run.jobs import Answer
     from assay.run.totals import Total
 
-    for name, column in zip(extra, rows.columns[2:], strict=True):
-        if column.type.num_fields:
-            raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
+    check_plain(zip(extra, rows.columns[2:], strict=True))
     by = {name: rows.column(2 + i) for i, name in enumerate(extra[:groups])}
     texts = rows.column(0), rows.column(1)
     states = [one.count(*texts, by=by, items=items or bagged) for one in asked]
@@ -287,19 +298,26 @@ def count_captions(
 def _with_rows(done: "Done", source: str) -> "Done":
     """The same, which must have some."""
     if not done.total.items:
-        raise DataError(f"{source}: no rows; was it written?")
+        raise no_rows(source)
     return done
 
 
-def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
-    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
+class Shown(NamedTuple):
+    """What decides how counts are printed."""
+
+    source: str
+    resamples: int
+
+
+def show(done: "Done", shown: Shown, form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. missing: shards that are."""
     from assay.report import render
 
-    _with_rows(done, shown["source"])
+    _with_rows(done, shown.source)
     counted: Mapping[str, Any] = done.total.states
     states = [own for name, own in counted.items() if not name.startswith(BAGS)]
     bags = [own for name, own in counted.items() if name.startswith(BAGS)]
-    found = drawn([(of, {}) for of in bags], shown["resamples"], "items") if bags else NONE
+    found = drawn([(of, {}) for of in bags], shown.resamples, "items") if bags else NONE
     scores = [score for state in states for score in state.scores()]
     scores, found, lost = tagged(scores, found, done, missing)
     if any(score.tags for score in scores):

@@ -137,7 +137,7 @@ def _value(record: Any, name: str) -> Value:
         stage = found[0].metric.tags.get("stage")
         folds = {one.tags["fold"] for one in series
                  if "fold" in one.tags and one.tags.get("stage") == stage}  # fmt: skip
-        told = f"mean of {len(folds)} folds"
+        told = f"mean of {len(folds)} folds" if len(folds) > 1 else "its one fold"
         values += [None] * (len(folds) - len(found))  # some lack it
     numbers = [value for value in values if value is not None]
     mean = sum(numbers, Decimal()) / len(values) if len(numbers) == len(values) else None

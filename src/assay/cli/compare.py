@@ -205,7 +205,7 @@ def _print(form: str, a: str, b: str, found: Sequence[Any], tags: Sequence[dict[
         note += f"; a bootstrap of fewer than {FEW} {drawn} has no p: --method permutation is exact"
     plain = [{**one.as_dict(), "tags": tag} for one, tag in zip(found, tags, strict=True)]
     for row_of in plain:
-        row_of.update({name: render.finite(value) for name, value in row_of.items()})
+        row_of.update({name: render.json_value(value) for name, value in row_of.items()})
     table = render.Table("", heads, rows, note=note)
     print_table(form, table, {"comparisons": plain, "a": a, "b": b})
 

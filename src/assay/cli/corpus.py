@@ -11,8 +11,8 @@ import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -153,9 +153,10 @@ class Task(NamedTuple):
     """What a command counts.
 
     count: rows -> run.jobs.Answer, a partial of a function of a module. things: what an item is
-    called. headline: see cli/watch.py. definition: all that decides what is counted, shown: how it
-    is printed, both as plain JSON. per_item, definitions: of the per-item file. locked: counting
-    holds Python's lock, so that threads wait for each other. gpu: as of Job.
+    called. headline: see cli/watch.py. definition: all that decides what is counted, as plain JSON;
+    shown: how it is printed, a named tuple of that; None of what is not. per_item, definitions: of
+    the per-item file. locked: counting holds Python's lock, so that threads wait for each other.
+    gpu: as of Job.
     """
 
     command: str
@@ -163,9 +164,9 @@ class Task(NamedTuple):
     source: Any
     count: Callable[[Any], Any]
     things: str
-    headline: Callable[[Any], Mapping[str, tuple[int, int]]]
+    headline: Callable[[Any], Mapping[str, Any]]
     definition: Mapping[str, Any]
-    shown: Mapping[str, Any]
+    shown: Any
     per_item: str | None = None
     definitions: Mapping[str, Any] | None = None
     locked: bool = False
@@ -189,7 +190,8 @@ def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
     keeps = scale.work_dir is not None or scale.state_out is not None
     inputs = fingerprints(task.paths) if keeps else ()
     definition = {**task.definition, "--on-error": scale.on_error}
-    origin = Origin(task.command, definition, task.shown, inputs)
+    shown = {} if task.shown is None else task.shown._asdict()
+    origin = Origin(task.command, definition, shown, inputs)
     folder = scale.work_dir is not None
     job = Job(source, task.count, skip, task.per_item, folder, task.definitions, task.gpu)
     parts = source.parts()
@@ -204,8 +206,8 @@ def add_up(scale: Scale, task: Task, finish: Callable[[Any], T]) -> T | None:
         done = _kept(scale, engine, task, origin, job, shards)
         result = last(done)
     else:
-        dones = _counted(scale, engine, task, job, shards, ())
-        done, result = _at_once(dones, len(shards), last)
+        with closing(_counted(scale, engine, task, job, shards, ())) as dones:
+            done, result = _at_once(dones, len(shards), last)
     tell_left_out(done, task.things)
     if scale.state_out is not None:
         _write(scale.state_out, done, origin, task.things)
@@ -259,9 +261,10 @@ def _counted(
     shards: Sequence[Any],
     finished: Sequence[Any],
     kept: Iterable[Any] = (),
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """The Done of every shard that is not finished, while a bar shows how far it is. kept: what was
-    counted of those that are."""
+    counted of those that are. To be closed: where a write fails, an error's traceback holds it, and
+    the threads that count with it."""
     from assay.cli.watch import watching
 
     count = loaded(engine, scale)
@@ -289,10 +292,12 @@ def _kept(
         try:
             with _gently() as may_go_on:
                 kept = (work.get(shard).total for shard in finished)
-                for done in _counted(scale, engine, task, job, shards, finished, kept):
-                    work.put(done)
-                    number += 1
-                    may_go_on()
+                counted = _counted(scale, engine, task, job, shards, finished, kept)
+                with closing(counted) as dones:
+                    for done in dones:
+                        work.put(done)
+                        number += 1
+                        may_go_on()
         except KeyboardInterrupt:
             print(
                 f"{number} of {len(shards)} shards are kept in {scale.work_dir}; the same command "

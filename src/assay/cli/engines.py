@@ -1,6 +1,7 @@
 """Who counts a corpus: the engines of run/ by name, and which of them the options mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from assay.core.errors import InputError
 if TYPE_CHECKING:
     from assay.cli.corpus import Scale, Task
 
-__all__ = ["ENGINES", "check_engine", "engine_for", "loaded"]
+__all__ = ["ENGINES", "check_engine", "engine_for", "loaded", "one_cluster"]
 
 ENGINES = {
     "local": "assay.run.jobs:local",
@@ -63,6 +64,18 @@ def engine_for(scale: "Scale", task: "Task", parts: Sequence[Any]) -> str:
         and thread_count() > 1
     )
     return "processes" if apart else scale.engine
+
+
+@contextmanager
+def one_cluster(scale: "Scale") -> Iterator[None]:
+    """For several counts one after the other: the engine's cluster is started once."""
+    if scale.engine != "ray":
+        yield
+        return
+    from assay.run.ray_engine import connected
+
+    with connected(scale.ray_address):
+        yield
 
 
 def loaded(engine: str, scale: "Scale") -> Any:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from assay.cli.progress import progress
-from assay.cli.shared import status
+from assay.cli.shared import no_rows, status
 from assay.core.errors import DataError, InputError
 from assay.core.paths import path_inside
 
@@ -74,7 +74,7 @@ def transcript_rows(
                 held = len(parts[0])
             advance(counted, len(part))
     if not n:
-        raise DataError(f"{source}: no rows; was it written?")
+        raise no_rows(source)
     return worst(parts, most)
 
 
@@ -276,5 +276,5 @@ def _table(source: Any) -> Any:
 
     tables = [pa.Table.from_batches([rows]) for rows in source]
     if not sum(map(len, tables)):
-        raise DataError(f"{source}: no rows; was it written?")
+        raise no_rows(source)
     return pa.concat_tables(tables, promote_options="permissive")

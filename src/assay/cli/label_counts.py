@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assay.cli.label_rows import renumbered
+from assay.cli.shared import check_plain, no_rows
 from assay.core.errors import DataError, InputError, MergeError
 
 if TYPE_CHECKING:
@@ -102,9 +103,7 @@ def count_rows(rows: Any, asked: Asked) -> "Answer":
     if asked.weights is not None:
         weights = numbers_of(next(columns), f"column {asked.weights!r}", least=0)
     by = dict(zip(asked.by, columns, strict=True))
-    for name, column in by.items():
-        if column.type.num_fields:
-            raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
+    check_plain(by.items())
     options: dict[str, Any] = {"weights": weights, "by": by or None}
     kept = asked.needs_rows
 
@@ -161,17 +160,17 @@ def _labels(column: Any, name: str, asked: Asked) -> tuple[list[str], Any]:
     """The labels of a column, and which one each row has; of --labels, if they are given."""
     import numpy as np
 
-    from assay.readers.values import labels_of, whole
+    from assay.readers.values import labels_of, whole_of
 
     names, codes = labels_of(column, f"column {name!r}")
     if asked.labels is None:
         if len(names) > LABELS:
             raise InputError(_many(name))
         return names, codes
-    known: dict[Any, int] = {whole(label): i for i, label in enumerate(asked.labels)}
+    known: dict[Any, int] = {whole_of(label): i for i, label in enumerate(asked.labels)}
     known.pop(None, None)
     known |= {label: i for i, label in enumerate(asked.labels)}
-    places = np.array([known.get(n, known.get(whole(n), -1)) for n in names], np.int64)[codes]
+    places = np.array([known.get(n, known.get(whole_of(n), -1)) for n in names], np.int64)[codes]
     if (places < 0).any():
         row = int(np.argmax(places < 0))
         label = names[codes[row]]
@@ -184,11 +183,11 @@ def _positives(names: Sequence[str], target: Any, asked: Asked) -> Any:
     """Which rows are of the positive label, bool [n]."""
     import numpy as np
 
-    from assay.readers.values import whole
+    from assay.readers.values import whole_of
 
     if asked.positive is None:
         plain = {label for pair in TRUTHS for label in pair}
-        bad = [i for i, n in enumerate(names) if whole(n) not in (-1, 0, 1) and n not in plain]
+        bad = [i for i, n in enumerate(names) if whole_of(n) not in (-1, 0, 1) and n not in plain]
         rows = np.flatnonzero(np.isin(target, bad))
         if len(rows):
             row = int(rows[0])
@@ -240,7 +239,7 @@ def finished(counts: Counts | None, asked: Asked, source: str) -> Counts:
     from assay.readers.values import named
 
     if counts is None:
-        raise DataError(f"{source}: no rows; was it written?")
+        raise no_rows(source)
     found = [*counts.seen]
     if counts.confusion is not None:
         found += [label for pair in counts.confusion.cells for label in pair]
@@ -294,12 +293,12 @@ def _positive(counts: Counts, found: Sequence[str], asked: Asked, source: Any) -
 
 def _refuse_scores(counts: Counts, asked: Asked, source: Any) -> None:
     """Text that is scores where labels are meant: nothing else would tell."""
-    from assay.readers.values import whole
+    from assay.readers.values import whole_of
 
-    if asked.prediction is None or any(whole(label) is None for label in counts.seen):
+    if asked.prediction is None or any(whole_of(label) is None for label in counts.seen):
         return
     for _, label in counts.confusion.cells:
-        if whole(label) is None and _is_number(label):
+        if whole_of(label) is None and _is_number(label):
             raise DataError(
                 f"{source}: column {asked.prediction!r} holds {label!r}, where column "
                 f"{asked.target!r} holds whole numbers; scores go to --score"
@@ -316,9 +315,9 @@ def _is_number(text: str) -> bool:
 
 def _two(labels: Iterable[str]) -> bool:
     """Whether they are 0 and 1, -1 and 1, or false and true."""
-    from assay.readers.values import whole
+    from assay.readers.values import whole_of
 
-    found = {whole(label) if whole(label) is not None else label for label in labels}
+    found = {whole_of(label) if whole_of(label) is not None else label for label in labels}
     return any(found <= {*pair} for pair in ((0, 1), (-1, 1), *TRUTHS))
 
 
@@ -339,9 +338,9 @@ def merge_error(error: MergeError, asked: Asked, source: Any) -> DataError:
 
 
 def _same(label: str, other: str) -> bool:
-    from assay.readers.values import whole
+    from assay.readers.values import whole_of
 
-    return label == other or (whole(label) is not None and whole(label) == whole(other))
+    return label == other or (whole_of(label) is not None and whole_of(label) == whole_of(other))
 
 
 def _many(name: str) -> str:

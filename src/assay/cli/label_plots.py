@@ -32,14 +32,14 @@ def check_folder(folder: str) -> None:
 
 def write(folder: str, made: Mapping[str, bytes]) -> None:
     """Put the pictures there: all of them, or none."""
-    from assay.core.output import whole, writing
+    from assay.core.output import whole_file, writing
 
     with writing(folder):
         os.makedirs(folder, exist_ok=True)
     with ExitStack() as stack:
         for name, data in made.items():
             path = os.path.join(folder, name)
-            temporary = stack.enter_context(whole(path, "roc.png"))
+            temporary = stack.enter_context(whole_file(path, "roc.png"))
             with writing(path), open(temporary, "wb") as out:
                 out.write(data)
 

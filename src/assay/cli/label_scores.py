@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from assay.cli.intervals import AT, Intervals
 from assay.cli.label_counts import Asked, Counts
 
-__all__ = ["Tuning", "notes", "scores_of", "tables_of"]
+__all__ = ["Shown", "Tuning", "notes", "scores_of", "tables_of"]
 
 TUNED = "tuned_on_same_data"  # the tag `threshold` of what was chosen on the rows it is measured on
 CLASSES = 40  # rows of the table of classes
@@ -27,6 +27,16 @@ RANKED = {
 }  # fmt: skip
 HEADS = {"accuracy": "accuracy", "macro_f1": "macro F1", "f1": "F1", "precision": "precision",
          "recall": "recall"}  # fmt: skip
+
+
+class Shown(NamedTuple):
+    """What decides how counts are printed. metric, grid: as typed, or None."""
+
+    source: str
+    asked: Asked
+    metric: str | None
+    grid: str | None
+    resamples: int
 
 
 class Tuning(NamedTuple):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -11,7 +11,7 @@ import typer
 from assay.cli.corpus import Scale, Task, add_up, scaled, tagged
 from assay.cli.intervals import DEFAULT, NONE, IntervalOption, of_labels, resamples_of
 from assay.cli.label_counts import Asked, Counts, count_rows, counts_of, finished, merge_error
-from assay.cli.label_scores import Tuning, notes, scores_of, tables_of
+from assay.cli.label_scores import Shown, Tuning, notes, scores_of, tables_of
 from assay.cli.shared import (
     Csv,
     Json,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from assay.run.jobs import Done
     from assay.run.totals import Total
 
-__all__ = ["labels", "show"]
+__all__ = ["Shown", "labels", "show"]
 
 COLUMNS, SCORES, OUTPUT = "Columns", "Scores", "Output"
 
@@ -185,10 +185,7 @@ def labels(
         check_folder(plots)
         if scale.state_out is not None:
             raise InputError("--plots goes with the count of all rows, not with --state-out")
-    shown = {
-        "source": str(source), "asked": list(asked), "metric": metric, "grid": threshold_grid,
-        "resamples": resamples,
-    }  # fmt: skip
+    shown = Shown(str(source), asked, metric, threshold_grid, resamples)
     finish = partial(_made, asked=asked, tuning=tuning, source=str(source), plots=plots)
     task = Task(
         "labels", paths, source, partial(count_rows, asked=asked), "rows", headline,
@@ -202,13 +199,11 @@ def labels(
         _print(made, asked, tuning, resamples, form)
 
 
-def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
-    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
-    given = [tuple(one) if isinstance(one, list) else one for one in shown["asked"]]
-    asked = Asked._make(given)
-    tuning = _tuning(asked, {"--metric": shown["metric"], "--threshold-grid": shown["grid"]})
-    made = _made(done, asked, tuning, shown["source"], missing=missing)
-    _print(made, asked, tuning, shown["resamples"], form)
+def show(done: "Done", shown: Shown, form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. missing: shards that are."""
+    tuning = _tuning(shown.asked, {"--metric": shown.metric, "--threshold-grid": shown.grid})
+    made = _made(done, shown.asked, tuning, shown.source, missing=missing)
+    _print(made, shown.asked, tuning, shown.resamples, form)
 
 
 # -- what is asked ---------------------------------------------------------------------------------
@@ -377,7 +372,7 @@ def _made(
 
 
 def _print(made: Made, asked: Asked, tuning: Tuning, resamples: int, form: str) -> None:
-    from assay.report.render import finite
+    from assay.report.render import json_value
 
     counts, found = made.counts, NONE
     if resamples:
@@ -391,7 +386,7 @@ def _print(made: Made, asked: Asked, tuning: Tuning, resamples: int, form: str) 
             more["confusion"] = {"labels": [*counts.confusion.classes], "matrix": matrix}
         if tuning.grid is not None:
             curve = counts.sweep.best_threshold(tuning.metric, grid=tuning.grid).curve
-            sides = ([*map(finite, side.tolist())] for side in curve)
+            sides = ([*map(json_value, side.tolist())] for side in curve)
             more["grid"] = dict(zip(("threshold", tuning.metric), sides, strict=True))
         if said := [*notes(counts, asked), *found.missing]:
             more["notes"] = said

@@ -9,20 +9,22 @@ import typer
 
 from assay.cli.corpus import know_states, tell_left_out
 from assay.cli.shared import Csv, Json, Markdown, form_of
-from assay.core.errors import DataError
+from assay.core.errors import AssayError, DataError
+from assay.core.fitting import fitted
 
 __all__ = ["merge"]
 
-# the command that wrote a state file -> who prints what was counted
-COMMANDS = ("transcripts", "captions", "labels", "rankings")
-SHOWN = {name: f"assay.cli.{name}:show" for name in COMMANDS}
+COMMANDS = ("transcripts", "captions", "labels", "rankings")  # modules, which show what they count
 
 TOLD = 10  # shards in an error
 FACTS = ("name", "size", "digest")  # of an input: a copy of it has another time
 
 
 def merge(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="State files of --state-out.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE", help="State files of --state-out, or globs of them."),
+    ],
     allow_missing: Annotated[
         bool,
         typer.Option("--allow-missing", help="Add those there are; all scores say so."),
@@ -36,11 +38,12 @@ def merge(
     What is printed are the digits of one command over the whole input. All N
     shards must be there, each once, of the same inputs, options and version.
     """
+    from assay.readers.files import matching
     from assay.run.state_file import read_state_file
 
     form = form_of(json, csv, markdown)
     know_states()
-    read = [(path, *read_state_file(path)) for path in files]
+    read = [(path, *read_state_file(path)) for typed in files for path in matching(typed)]
     for path, _, origin in read[1:]:
         _check_alike(*read[0][::2], path, origin)
     read.sort(key=lambda one: one[1].shard)
@@ -53,11 +56,19 @@ def merge(
         )
     whole = functools.reduce(lambda a, b: a + b, (done for _, done, _ in read))
     tell_left_out(whole)
-    origin = read[0][2]
-    if origin.command not in SHOWN:
-        raise DataError(f"{read[0][0]}: of {origin.command!r:.40}, whose counts are not shown here")
-    module, _, name = SHOWN[origin.command].partition(":")
-    getattr(import_module(module), name)(whole, origin.shown, form, len(missing))
+    path, _, origin = read[0]
+    if origin.command not in COMMANDS:
+        raise DataError(f"{path}: of {origin.command!r:.40}, whose counts are not shown here")
+    module = import_module(f"assay.cli.{origin.command}")
+    try:
+        module.show(whole, fitted(module.Shown, origin.shown), form, len(missing))
+    except AssayError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise DataError(
+            f"{path}: its counts are not those of score {origin.command} with these options "
+            f"({error!r}); was it written by assay?"
+        ) from error
 
 
 def _check_alike(first: str, ours: Any, path: str, theirs: Any) -> None:

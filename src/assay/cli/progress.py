@@ -1,9 +1,10 @@
 """Bars on standard error: while a source is read, and of steps that have names."""
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from assay.cli.shared import on_terminal
 
 __all__ = ["progress", "steps"]
 
@@ -12,7 +13,7 @@ __all__ = ["progress", "steps"]
 def progress(source: Any, things: str) -> Iterator[Callable[[Any, int], None]]:
     """Advance by what was counted, and how many `things` that are; silent where standard error is
     no terminal."""
-    if not getattr(sys.stderr, "isatty", bool)():
+    if not on_terminal():
         yield lambda counted, rows: None
         return
     from rich.console import Console
@@ -51,7 +52,7 @@ def progress(source: Any, things: str) -> Iterator[Callable[[Any, int], None]]:
 @contextmanager
 def steps(total: int) -> Iterator[Callable[[str], None]]:
     """Say what begins, one step of `total`; silent where standard error is no terminal."""
-    if not getattr(sys.stderr, "isatty", bool)():
+    if not on_terminal():
         yield lambda text: None
         return
     from rich.console import Console

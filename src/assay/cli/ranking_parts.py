@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from assay.run.totals import Total
 
 __all__ = ["Blocks", "Ranking", "count_block", "headline", "is_large", "score_parts"]
-__all__ += ["states_of"]
+__all__ += ["Shown", "states_of"]
 
 BLOCK = 4096  # queries that share one reading of the gallery
 BLOCK_BYTES = 64 << 20
@@ -254,11 +254,21 @@ def is_large(*paths: str) -> bool:
     return len(files) > len(paths) or sum(file.size or 0 for file in files) > HELD_BYTES
 
 
+class Shown(NamedTuple):
+    """What decides how ranks are printed. none: what is said where there are none; judged: of a
+    run, how many queries have judgements."""
+
+    directions: tuple[str, str] | None
+    resamples: int
+    none: str
+    judged: int | None = None
+
+
 def score_parts(
     scale: Scale, asked: Asked, inputs: Mapping[str, str | None], format: str | None,
     definition: Mapping[str, Any], per_item: str | None, run_out: str | None, depth: int,
     resamples: int,
-) -> tuple[Any, Mapping[str, Any]] | None:  # fmt: skip
+) -> tuple[Any, Shown] | None:  # fmt: skip
     """What was ranked in parts, and what is shown of it; None where a state file was written.
     inputs: files as they were typed, by option."""
     from assay.readers.arrays import named_part
@@ -288,11 +298,11 @@ def score_parts(
             "--format": format,
             **{f"--{name}": list(own) if name == "k" else own for name, own in definition.items()},
         },
-        {
-            "directions": list(asked.directions) if asked.both else None,
-            "resamples": resamples,
-            "none": "no query was ranked; look at what was left out",
-        },
+        Shown(
+            asked.directions if asked.both else None,
+            resamples,
+            "no query was ranked; look at what was left out",
+        ),
         per_item,
         gpu=True,
     )
@@ -318,18 +328,18 @@ def _most(queries: Any, scale: Scale) -> int:
     return int(min(fits, max(least, -(-len(queries) // max(1, parts)))))
 
 
-def states_of(done: Any, shown: Mapping[str, Any]) -> Any:
+def states_of(done: Any, shown: Shown) -> Any:
     """The ranks of all queries, with those of the other direction."""
     from assay.run.totals import numbered
 
     state = done.total.states.get("ranks")
     if state is None or not len(state.queries):
-        raise DataError(shown["none"])
-    if "judged" in shown:
-        return replace(state, unranked_queries=shown["judged"] - len(state.queries))
-    if not shown["directions"]:
+        raise DataError(shown.none)
+    if shown.judged is not None:
+        return replace(state, unranked_queries=shown.judged - len(state.queries))
+    if not shown.directions:
         return state
     back = numbered(done.total.states["back"], -len(state.queries))
     if not len(back.queries):
-        raise DataError(f"nothing was ranked {shown['directions'][1]}; look at what was left out")
-    return state.with_reverse(back, shown["directions"])
+        raise DataError(f"nothing was ranked {shown.directions[1]}; look at what was left out")
+    return state.with_reverse(back, shown.directions)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.cli.corpus import Scale, Task, add_up
-from assay.cli.ranking_parts import headline, states_of
+from assay.cli.ranking_parts import Shown, headline, states_of
 from assay.cli.shared import as_options
 from assay.core.errors import DataError, InputError, MergeError
 from assay.core.protocols import Batch, Part
@@ -83,7 +83,7 @@ def named_error(error: InputError, run: str, qrels: str) -> DataError:
 
 def score_runs(
     scale: Scale, runs: Runs, options: Mapping[str, Any], per_item: str | None, resamples: int
-) -> tuple[Any, Mapping[str, Any]] | None:
+) -> tuple[Any, Shown] | None:
     """What was ranked, and what is shown of it; None where a state file was written."""
     import pyarrow.compute as pc
 
@@ -92,12 +92,9 @@ def score_runs(
             "--complete: which queries the run lacks shows in the whole of it; leave --complete "
             "away, or give one file without the options of large corpora"
         )
-    shown = {
-        "directions": None,
-        "resamples": resamples,
-        "judged": pc.count_distinct(runs.judged.column("query")).as_py(),
-        "none": f"{runs.path} and {runs.qrels} have no query in common; are these a pair?",
-    }
+    judged = pc.count_distinct(runs.judged.column("query")).as_py()
+    none = f"{runs.path} and {runs.qrels} have no query in common; are these a pair?"
+    shown = Shown(None, resamples, none, judged)
     definition: dict[str, Any] = {"--run": runs.path, "--qrels": runs.qrels}
     definition["--format"] = runs.format
     for name, own in options.items():

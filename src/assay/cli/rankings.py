@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +17,7 @@ from assay.cli.embeddings import (
     side,
 )
 from assay.cli.intervals import DEFAULT, IntervalOption, resamples_of
-from assay.cli.ranking_parts import is_large, score_parts, states_of
+from assay.cli.ranking_parts import Shown, is_large, score_parts, states_of
 from assay.cli.ranking_runs import Runs, named_error, score_runs
 from assay.cli.ranking_scores import print_ranks
 from assay.cli.shared import (
@@ -30,10 +30,9 @@ from assay.cli.shared import (
     status,
 )
 from assay.core.errors import DataError, InputError
+from assay.core.protocols import DIRECTIONS
 
-__all__ = ["rankings", "show"]
-
-DIRECTIONS = ("query_to_gallery", "gallery_to_query")
+__all__ = ["Shown", "rankings", "show"]
 
 EMBEDDINGS, RUN, OUTPUT = "Embeddings", "A run", "Output"
 
@@ -287,9 +286,9 @@ def rankings(
     print_ranks(state, resamples, form)
 
 
-def show(done: Any, shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
-    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
-    print_ranks(states_of(done, shown), shown["resamples"], form, done, missing)
+def show(done: Any, shown: Shown, form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. missing: shards that are."""
+    print_ranks(states_of(done, shown), shown.resamples, form, done, missing)
 
 
 # -- what is asked ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -137,8 +138,10 @@ def report(
 
     Tables and artifacts (CSV, Parquet) that a run has kept are shown as errors if
     they have the columns reference and hypothesis; target and prediction or score;
-    or query, item, score and gain.
+    or query, item, score and gain. Where stages have kept per-item files, their
+    differences have p, as in assay summary.
     """
+    from assay.cli.significance import of_stages
     from assay.core.optional import require
     from assay.ops.normalise import NAMED
     from assay.report.page import write_page
@@ -195,6 +198,7 @@ def report(
             output, records, {**explorers, **kept}, title=title, metric=metric,
             positive=positive or "positive", figures=figures,
             notes=[f"Left out: {told}" for told in left],
+            significance=partial(of_stages, positive=positive),
         )  # fmt: skip
     if log:
         _log(records[0].directory, path)

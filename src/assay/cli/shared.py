@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
@@ -12,7 +12,6 @@ import typer
 from assay.core.errors import DataError, InputError
 
 __all__ = [
-    "NO_READER",
     "Csv",
     "Json",
     "Markdown",
@@ -20,7 +19,10 @@ __all__ = [
     "check_named",
     "check_output",
     "check_own_columns",
+    "check_plain",
     "form_of",
+    "no_rows",
+    "on_terminal",
     "print_scores",
     "print_table",
     "printing",
@@ -81,6 +83,23 @@ def check_own_columns(extra: Collection[str], written: Collection[str]) -> None:
         )
 
 
+def check_plain(columns: Iterable[tuple[str, Any]]) -> None:
+    """Refuse named columns of lists or structures."""
+    for name, column in columns:
+        if column.type.num_fields:
+            raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
+
+
+def no_rows(source: Any) -> DataError:
+    """The error for a source without rows."""
+    return DataError(f"{source}: no rows; was it written?")
+
+
+def on_terminal() -> bool:
+    """Whether standard error is a terminal."""
+    return bool(getattr(sys.stderr, "isatty", bool)())
+
+
 def print_scores(
     form: str,
     scores: Sequence[Any],
@@ -136,7 +155,7 @@ def as_options(message: str) -> str:
 @contextmanager
 def status(text: str) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done, on standard error, if that is a terminal."""
-    if not getattr(sys.stderr, "isatty", bool)():
+    if not on_terminal():
         yield lambda text: None
         return
     from rich.console import Console

@@ -7,7 +7,7 @@ from assay.cli.compare import compared, read_rows
 from assay.core.errors import DataError, InputError
 from assay.core.paths import path_inside
 
-__all__ = ["called", "item_files", "p_values"]
+__all__ = ["called", "item_files", "of_stages", "p_values"]
 
 _BOOTSTRAP = {"method": "bootstrap", "level": 0.95, "seed": 0}
 LEAST, MOST = 1000, 10_000  # resamples
@@ -82,6 +82,18 @@ def p_values(
         told.insert(0, f"p: paired bootstrap of per-item files, {resamples:,} resamples, seed 0, "
                     f"corrected for {len(made)} tests (Holm)")  # fmt: skip
     return found, "; ".join(dict.fromkeys(told))
+
+
+def of_stages(records: Sequence[Any], positive: str | None) -> tuple[Any, str]:
+    """p-values of stages that have kept a per-item file, against the first stage, and a note."""
+    from assay.report.groups import series_of
+
+    names = dict.fromkeys(one.tags["stage"] for one in series_of(records) if "stage" in one.tags)
+    files = item_files(
+        records, lambda record, tags: tags["stage"] if tags.get("stage") in names else None
+    )
+    metrics = {name: name for name in ("accuracy", "macro_f1", "f1")}
+    return p_values(files, next(iter(names)), metrics, positive)
 
 
 def called(metrics: Sequence[str]) -> dict[str, str]:

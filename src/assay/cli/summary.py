@@ -198,6 +198,7 @@ def _stages(
     records: list[Any], positive: str | None, write: str | None, into: str
 ) -> tuple[Named, list[str]]:
     """Of one pipeline, or of several that have stages alike."""
+    from assay.cli.significance import of_stages
     from assay.report.stages import with_stages_alike
     from assay.report.summary import stacked, stages, write_stages, write_tables
 
@@ -205,7 +206,7 @@ def _stages(
     alike = with_stages_alike(records)
     found = []
     for several in [records] if alike is None else [[record] for record in alike]:
-        significance, note = _of_stages(several, positive)
+        significance, note = of_stages(several, positive)
         table = stages(several, title, significance=significance)
         note = "; ".join(filter(None, (table.note, note)))
         found.append(replace(table, note=note))
@@ -221,19 +222,6 @@ def _called(records: list[Any]) -> list[str]:
     """Runs by their names, or by their directories where names repeat."""
     names = [record.name for record in records]
     return names if len({*names}) == len(names) else [record.directory for record in records]
-
-
-def _of_stages(records: list[Any], positive: str | None) -> tuple[Any, str]:
-    """p-values of stages that have kept a per-item file, against the first stage."""
-    from assay.cli.significance import item_files, p_values
-    from assay.report.groups import series_of
-
-    names = dict.fromkeys(one.tags["stage"] for one in series_of(records) if "stage" in one.tags)
-    files = item_files(
-        records, lambda record, tags: tags["stage"] if tags.get("stage") in names else None
-    )
-    metrics = {name: name for name in ("accuracy", "macro_f1", "f1")}
-    return p_values(files, next(iter(names)), metrics, positive)
 
 
 def _print(tables: Named, paths: list[str], form: str) -> None:

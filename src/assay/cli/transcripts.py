@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,7 +16,9 @@ from assay.cli.shared import (
     check_named,
     check_output,
     check_own_columns,
+    check_plain,
     form_of,
+    no_rows,
     print_scores,
 )
 from assay.core.errors import DataError, InputError
@@ -84,7 +86,8 @@ def transcripts(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Words and phrases, one a line: also count errors on these and on other words.",
+            help="Words and phrases, one a line: also count errors on these and on other words, of "
+            "every pair; not with --empty skip.",
         ),
     ] = None,
     by: Annotated[
@@ -138,7 +141,10 @@ def transcripts(
         ("--policy", policy, POLICIES),
     )
     if keywords and empty == "skip":
-        raise InputError("--keywords counts every pair, so it does not go with --empty skip")
+        raise InputError(
+            "--keywords counts every pair, so it does not go with --empty skip; ask for the two in "
+            "commands of their own, or leave pairs without a reference out of the input"
+        )
     listed = None if keywords is None else read_keywords(keywords)
     resamples = resamples_of(interval)
     by = by or []
@@ -186,7 +192,7 @@ def transcripts(
         "--errors": errors > 0,
         "--interval": resamples > 0,
     }
-    shown = {"source": str(source), "errors": errors, "resamples": resamples}
+    shown = Shown(str(source), errors, resamples)
     task = Task("transcripts", paths, source, count, "pairs", headline, definition, shown, per_item)
     made = per_item and transcript_definitions(UNITS[unit], normalise, empty, policy, listed)
     locked = normalise.startswith("whisper") or unit == "grapheme"
@@ -223,9 +229,7 @@ def count_transcripts(
     from assay.run.jobs import Answer
     from assay.run.totals import Total
 
-    for name, column in zip(extra, rows.columns[2:], strict=True):
-        if column.type.num_fields:
-            raise InputError(f"column {name!r} holds {column.type}, expected text or numbers")
+    check_plain(zip(extra, rows.columns[2:], strict=True))
     counters: dict[str, Any] = {
         "word": count_words,
         "char": count_chars,
@@ -312,29 +316,37 @@ def _with_rows(done: "Done", source: str) -> "Done":
     """The same, which must have some."""
     counted: Any = next(iter(done.total.states.values()), None)
     if counted is None or not counted.pairs + counted.empty_references:
-        raise DataError(f"{source}: no rows; was it written?")
+        raise no_rows(source)
     return done
 
 
-def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) -> None:
-    """Print the scores of what was counted. shown: as in the Task; missing: shards that are."""
+class Shown(NamedTuple):
+    """What decides how counts are printed. errors: how many of each kind are listed."""
+
+    source: str
+    errors: int
+    resamples: int
+
+
+def show(done: "Done", shown: Shown, form: str, missing: int = 0) -> None:
+    """Print the scores of what was counted. missing: shards that are."""
     from assay.metrics.keywords import KEYWORD_SCORES
     from assay.report import render
 
-    _with_rows(done, shown["source"])
+    _with_rows(done, shown.source)
     counted: Mapping[str, Any] = done.total.states
     states = {name: own for name, own in counted.items() if not name.startswith(BAGS)}
     bags = [own for name, own in done.total.states.items() if name.startswith(BAGS)]
-    found = drawn([(of, {}) for of in bags], shown["resamples"], "pairs") if bags else NONE
+    found = drawn([(of, {}) for of in bags], shown.resamples, "pairs") if bags else NONE
     scores = [score for state in states.values() for score in state.scores()]
     scores, found, lost = tagged(scores, found, done, missing)
     kinds = ("substitutions", "deletions", "insertions")
     head = ("reference", "hypothesis", "times")
-    most = done.errors.top(shown["errors"]) if shown["errors"] else {}
+    most = done.errors.top(shown.errors) if shown.errors else {}
     wrong = {
         state.unit: {kind: most.get((state.unit, kind), []) for kind in kinds}
         for state in states.values()
-        if shown["errors"] and hasattr(state, "confusions")
+        if shown.errors and hasattr(state, "confusions")
     }
     grouped = any(score.tags for score in scores)
     if grouped:
@@ -357,5 +369,5 @@ def show(done: "Done", shown: Mapping[str, Any], form: str, missing: int = 0) ->
         }
         for unit, of in wrong.items()
     }
-    more: dict[str, Any] = {"errors": named} if shown["errors"] else {}
+    more: dict[str, Any] = {"errors": named} if shown.errors else {}
     print_scores(form, scores, tables, found.ends, **more, **lost, **found.as_json())

@@ -5,18 +5,36 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from assay.cli.shared import on_terminal
 from assay.core.protocols import Part
 from assay.run.jobs import Shard
 from assay.run.totals import Total
 
 __all__ = ["Headline", "Watching", "watching"]
 
-Headline = Callable[[Total], Mapping[str, tuple[int, int]]]  # name -> what is over what, as it adds
+# name -> (what, over what), or a state that has a value; either adds
+Headline = Callable[[Total], Mapping[str, Any]]
 
 BAR = 12  # characters
 FRAME_S, LINE_S, JSON_S = 0.1, 10.0, 1.0  # how often each of the three is told
+
+
+@dataclass(frozen=True)
+class _Ratio:
+    """A part of some items."""
+
+    part: int
+    items: int
+
+    def __add__(self, other: "_Ratio") -> "_Ratio":
+        return _Ratio(self.part + other.part, self.items + other.items)
+
+    @property
+    def value(self) -> float:
+        return self.part / self.items
 
 
 class Watching:
@@ -38,7 +56,7 @@ class Watching:
         self.headline, self.tell, self.every = headline, tell, every
         self.items_before, self.items, self.bytes = 0, 0, 0
         self.read: dict[int, int] = {}  # bytes of each part
-        self.sums: dict[str, tuple[int, int]] = {}
+        self.sums: dict[str, Any] = {}
         self.began = time.monotonic()
         self.due = self.began + every
 
@@ -62,9 +80,9 @@ class Watching:
 
     def _sum(self, total: Total) -> None:
         if total.states:
-            for name, (above, below) in self.headline(total).items():
-                sums = self.sums.get(name, (0, 0))
-                self.sums[name] = sums[0] + above, sums[1] + below
+            for name, found in self.headline(total).items():
+                own = _Ratio(*found) if isinstance(found, tuple) else found
+                self.sums[name] = self.sums[name] + own if name in self.sums else own
 
     def facts(self) -> dict[str, Any]:
         """All that is known, of finished shards too; rates are of this run. left_s, total_bytes:
@@ -84,7 +102,7 @@ class Watching:
             "shards": self.shards,
             "elapsed_s": elapsed,
             "left_s": left,
-            "values": {name: a / b for name, (a, b) in self.sums.items() if b},
+            "values": {name: own.value for name, own in self.sums.items() if own.items},
         }
 
 
@@ -102,7 +120,7 @@ def watching(
         watch = Watching(parts, shards, finished, headline, _print_json, JSON_S)
         yield watch
         _print_json(watch.facts())
-    elif getattr(sys.stderr, "isatty", bool)():
+    elif on_terminal():
         with _bar(things) as tell:
             watch = Watching(parts, shards, finished, headline, tell, FRAME_S)
             tell(watch.facts())

@@ -47,7 +47,13 @@ def _merge_keyed(mine: Mapping[Any, int], theirs: Mapping[Any, int]) -> Any:
 def _merge_grouped(mine: Mapping[Any, Any], theirs: Mapping[Any, Any]) -> dict[Any, Any]:
     merged = dict(mine)
     for key, state in theirs.items():
-        merged[key] = merged[key] + state if key in merged else state
+        if key not in merged:
+            merged[key] = state
+        elif type(merged[key]) is type(state):
+            merged[key] = merged[key] + state
+        else:
+            kinds = f"{type(merged[key]).__name__} and {type(state).__name__}"
+            raise MergeError(f"of {key} are {kinds}; such states do not add")
     return merged
 
 

@@ -10,9 +10,10 @@ from typing import Any, Union
 
 import numpy as np
 
-__all__ = ["misfit"]
+__all__ = ["fitted", "misfit"]
 
 Fits = Callable[[Any], bool]
+Made = typing.TypeVar("Made")
 
 _NUMBERS = {int: (int,), float: (int, float), bool: (bool,), str: (str,), types.NoneType: ()}
 
@@ -34,6 +35,34 @@ def misfit(value: Any) -> str:
         if not fits(own):
             return f"{name} is {own!r:.60}, not {inspect.formatannotation(hint)}"
     return ""
+
+
+def fitted(kind: type[Made], value: Any) -> Made:
+    """The named tuple that became these values in JSON, as a mapping or as a list, and named tuples
+    in it; a TypeError where they are not what its annotations say.
+
+    >>> from typing import NamedTuple
+    >>> class Pair(NamedTuple):
+    ...     key: tuple[str, int] | None
+    ...     n: float
+    >>> fitted(Pair, {"key": ["a", 1], "n": 2})
+    Pair(key=('a', 1), n=2)
+    """
+    own_kind: Any = kind
+    hints = typing.get_type_hints(kind)
+    given = value if isinstance(value, Mapping) else zip(own_kind._fields, value, strict=False)
+    fields = {}
+    for name, own in dict(given).items():
+        within = hasattr(hints.get(name), "_fields")
+        fields[name] = fitted(hints[name], own) if within else _in_tuples(own)
+    made = kind(**fields)
+    if told := misfit(made):
+        raise TypeError(told)
+    return made
+
+
+def _in_tuples(value: Any) -> Any:
+    return tuple(map(_in_tuples, value)) if isinstance(value, list) else value
 
 
 @functools.cache

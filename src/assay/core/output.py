@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 from assay.core.errors import DataError
 
-__all__ = ["whole", "writing"]
+__all__ = ["whole_file", "write_whole", "writing"]
 
 
 @contextmanager
-def whole(path: str, example: str) -> Iterator[str]:
+def whole_file(path: str, example: str) -> Iterator[str]:
     """The name to write to, which becomes `path` if the block ends well; else it is removed.
     example: a good name, for messages."""
     target = os.path.realpath(path)  # a link stays one, as with any other way to write
@@ -28,6 +28,14 @@ def whole(path: str, example: str) -> Iterator[str]:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def write_whole(path: str, data: bytes | bytearray | memoryview, example: str) -> None:
+    """Write a file, which is on the disk before it has its name."""
+    with whole_file(path, example) as temporary, writing(path), open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager

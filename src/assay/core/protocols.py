@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
     from assay.core.record import Entry, File, RunRecord
 
-__all__ = ["Batch", "GalleryCount", "Part", "Source", "Tracker"]
+__all__ = ["DIRECTIONS", "Batch", "GalleryCount", "Part", "Source", "Tracker"]
+
+DIRECTIONS = ("query_to_gallery", "gallery_to_query")  # what the two ways to rank are called
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["Ragged"]
+__all__ = ["Ragged", "rows_of_codes"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,3 +73,18 @@ class Ragged:
     def lengths(self) -> npt.NDArray[np.int64]:
         """int64 [n], the length of each row."""
         return np.diff(self.offsets)
+
+
+def rows_of_codes(query: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64]) -> Ragged:
+    """The gallery rows that have the code of each query, in order.
+
+    >>> rows_of_codes(np.array([7, 8]), np.array([8, 7, 8]))[1].tolist()
+    [0, 2]
+    """
+    order = np.argsort(gallery, kind="stable")
+    ordered = gallery[order]
+    begins = np.searchsorted(ordered, query, "left")
+    lengths = np.searchsorted(ordered, query, "right") - begins
+    ends = np.cumsum(lengths)
+    inner = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
+    return Ragged.from_lengths(order[np.repeat(begins, lengths) + inner], lengths)

@@ -21,12 +21,13 @@ step the one of the latest time counts.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.core.directions import better_of
+from assay.core.fitting import misfit
 from assay.core.history import History, Point
 from assay.core.journal_lines import Line, check_version, damaged, journal_lines
 from assay.core.score import Better, flat_key
@@ -45,6 +46,8 @@ __all__ = [
     "read_journal",
     "take_line",
 ]
+
+Made = TypeVar("Made")
 
 GROUP_TAGS = ("stage", "fold")  # what trackers that know runs within runs make one of
 
@@ -139,6 +142,8 @@ class File:
 
 
 Entry = Points | Params | Histogram | File
+
+TIMES = (-62_135_596_800, 253_402_300_800)  # the years 1 to 9999
 
 KINDS: dict[str, type] = {
     **dict.fromkeys(
@@ -254,7 +259,7 @@ class RunRecord:
             return Params(line["params"], {})
         elif kind == "metric":
             fields = {name: value for name, value in line.items() if name != "kind"}
-            self.metrics[line["key"]] = metric = Metric(**fields)
+            self.metrics[line["key"]] = metric = _fitting(Metric(**fields))
             self._take_stage(metric.tags)
         elif kind == "params":
             self._take_params(line["params"], line["tags"])
@@ -280,7 +285,7 @@ class RunRecord:
 
     def _take_points(self, line: Mapping[str, Any]) -> Points:
         time, step, n = line["time"], line["step"], line.get("n", {})
-        if type(step) is not int or step.bit_length() > 63 or type(time) not in (int, float):
+        if type(step) is not int or step.bit_length() > 63 or not _is_time(time):
             raise ValueError(f"step {step!r:.40} or time {time!r:.40} is no number of a journal")
         values = [(self.metrics[key], float(value)) for key, value in line["values"].items()]
         self.written += len(values)
@@ -299,13 +304,13 @@ class RunRecord:
 
     def _take_histogram(self, line: Mapping[str, Any]) -> Histogram:
         fields = {name: value for name, value in line.items() if name != "kind"}
-        histogram = Histogram(**fields)
+        histogram = _fitting(Histogram(**fields))
         if self.keep:
             self.histograms.append(histogram)
         return histogram
 
     def _take_file(self, line: Mapping[str, Any]) -> File:
-        file = File(**line)
+        file = _fitting(File(**line))
         self.files[file.kind, file.path] = file
         self._take_stage(file.tags)
         return file
@@ -352,8 +357,19 @@ def _check(line: Mapping[str, Any]) -> None:
         raise TypeError(f"one of {texts!r:.40} is no text")
     if not line.get("id", "x").replace("-", "x").isalnum():
         raise ValueError(f"id {line['id']!r:.40} is none")
-    if type(line.get("step") or 0) is not int or type(line.get("time", 0)) not in (int, float):
+    if type(line.get("step") or 0) is not int or not _is_time(line.get("time", 0)):
         raise TypeError(f"step {line.get('step')!r:.40} or time {line['time']!r:.40} is none")
+
+
+def _fitting(made: Made) -> Made:
+    if told := misfit(made):
+        raise TypeError(told)
+    return made
+
+
+def _is_time(value: Any) -> bool:
+    """Whether these are seconds since 1970 that a calendar has."""
+    return type(value) in (int, float) and TIMES[0] <= value < TIMES[1]
 
 
 def _sentence(stages: list[str]) -> str:

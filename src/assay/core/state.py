@@ -202,7 +202,8 @@ class State:
     def to_pandas(self) -> Any:
         """All scores as a pandas DataFrame, one row each, tags as columns.
 
-        A tag named as a part of a score (`name`, `n`, …) is the column `tag_name`.
+        A tag named as a part of a score (`name`, `n`, …) is the column `tag_name`. What UTF-8 has
+        no bytes for is written as an escape.
         """
         pd = require("pandas")
 
@@ -210,7 +211,8 @@ class State:
         for score in self.scores():
             row = score.as_dict()
             tags = row.pop("tags")
-            rows.append({**{f"tag_{k}" if k in row else k: v for k, v in tags.items()}, **row})
+            row = {**{f"tag_{k}" if k in row else k: v for k, v in tags.items()}, **row}
+            rows.append({_utf8(k): _utf8(v) for k, v in row.items()})
         return pd.DataFrame(rows)
 
     def _repr_html_(self) -> str:
@@ -260,7 +262,9 @@ class State:
         if (depth := self._depth()) > DEEPEST:
             raise ValueError(f"groups within groups, {depth} deep")
         names = getattr(self, "by", None) or ()
-        if any(len(key) != len(names) for key in getattr(self, "groups", ())):
+        groups = self._of_kind("grouped") if hasattr(self, "by") else []
+        keys = (key for own in groups for key in own if type(key) is tuple)
+        if any(len(key) != len(names) for key in keys):
             raise ValueError(f"keys of groups are not of {len(names)} columns")
         self.check()
 
@@ -307,3 +311,10 @@ class State:
         return [
             getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["kind"] == kind
         ]
+
+
+def _utf8(value: Any) -> Any:
+    """Text without code points that UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value

@@ -17,14 +17,14 @@ import numpy.typing as npt
 
 from assay.core.errors import StateFormatError
 
-__all__ = ["inflated", "pack", "parse"]
+__all__ = ["DIGEST", "HEAD", "checksum", "inflated", "pack", "parse"]
 
 Schema = tuple[tuple[str, str], ...]
 
 _MAGIC = b"assay.state\x00"
 _VERSION = 1
-_HEAD = struct.Struct("<HI")  # version, length of the JSON header
-_DIGEST = 16
+HEAD = struct.Struct("<HI")  # version, length of the JSON header
+DIGEST = 16
 _DTYPES = {"<i8", "<f8", "<f4", "|u1"}
 
 
@@ -48,8 +48,9 @@ def inflated(data: bytes) -> bytes:
     return found
 
 
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
+def checksum(body: bytes) -> bytes:
+    """What stands behind a body: DIGEST bytes."""
+    return hashlib.blake2b(body, digest_size=DIGEST).digest()
 
 
 def pack(kind: str, schema: Schema, arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -61,25 +62,25 @@ def pack(kind: str, schema: Schema, arrays: Mapping[str, npt.NDArray[Any]]) -> b
             "arrays": [[k, a.dtype.str, a.shape] for k, a in arrays.items()],
         }
     ).encode()
-    head = _HEAD.pack(_VERSION, len(header))
+    head = HEAD.pack(_VERSION, len(header))
     body = b"".join([_MAGIC, head, header, *(a.tobytes() for a in arrays.values())])
-    return body + _digest(body)
+    return body + checksum(body)
 
 
 def parse(data: bytes) -> tuple[str, Schema, dict[str, npt.NDArray[Any]]]:
     """Kind, schema and arrays; damaged, truncated or newer bytes are a StateFormatError."""
-    start = len(_MAGIC) + _HEAD.size
+    start = len(_MAGIC) + HEAD.size
     if data[: len(_MAGIC)] != _MAGIC:
         raise StateFormatError("not an assay state: the first bytes differ")
-    if len(data) < start + _DIGEST:
+    if len(data) < start + DIGEST:
         raise StateFormatError(f"state is cut short at {len(data)} bytes")
-    version, length = _HEAD.unpack_from(data, len(_MAGIC))
+    version, length = HEAD.unpack_from(data, len(_MAGIC))
     if version > _VERSION:
         raise StateFormatError(
             f"state has format {version}, this assay reads up to {_VERSION}; upgrade assay"
         )
-    body = data[:-_DIGEST]
-    if _digest(body) != data[-_DIGEST:]:
+    body = data[:-DIGEST]
+    if checksum(body) != data[-DIGEST:]:
         raise StateFormatError("state is damaged or cut short: its checksum does not match")
     try:
         header = json.loads(body[start : start + length])

@@ -12,12 +12,12 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Source", "Waiting", "WaitingArray", "WaitingMapping", "plus_waiting"]
+__all__ = ["Unread", "Waiting", "WaitingArray", "WaitingMapping", "plus_waiting"]
 
 Merge = Callable[[Any, Any], Any]
 
 
-class Source(Protocol):
+class Unread(Protocol):
     """What is being counted. Several fields of a state may be read from one."""
 
     def plus(self, other: Any) -> Any:
@@ -30,7 +30,7 @@ class Waiting:
     """The sum of a plain value, if any, and of what is read from sources."""
 
     def __init__(
-        self, sources: tuple[Source, ...], read: Callable[[Any], Any],
+        self, sources: tuple[Unread, ...], read: Callable[[Any], Any],
         plain: Any = None, merge: Merge | None = None,
     ) -> None:  # fmt: skip
         """read: the value of this field from one source; it may wait, and raise for bad items.
@@ -95,7 +95,7 @@ def plus_waiting(mine: Any, theirs: Any, merge: Merge) -> Any:
     return theirs.plus(mine, merge) if isinstance(theirs, Waiting) else None
 
 
-def _add(sources: list[Source], source: Source) -> None:
+def _add(sources: list[Unread], source: Unread) -> None:
     for place, own in enumerate(sources):
         if (together := own.plus(source)) is not None:
             sources[place] = together

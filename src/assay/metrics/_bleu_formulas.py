@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FORMULAS", "NLTK_ORDERS", "SMOOTHING", "Counts", "bleu_values", "nmt_parts"]
+__all__ = ["NLTK_ORDERS", "SMOOTHING", "Counts", "bleu_values", "nmt_parts"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

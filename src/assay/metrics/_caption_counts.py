@@ -17,10 +17,9 @@ from assay.core.errors import InputError
 from assay.core.resampling import Items
 from assay.core.score import Score, provenance
 from assay.core.state import State, fixed, grouped, listed, summed
-from assay.metrics._counting import item_ids
-from assay.metrics._item_rows import mean_items, mean_values, no_form
+from assay.metrics._item_rows import UNKEPT, item_ids, mean_items, mean_values, no_form
 from assay.ops.exact import LIMBS, add_limbs, value_of
-from assay.ops.groups import group_codes
+from assay.ops.groups import check_by, group_codes
 
 __all__ = ["CaptionCounts", "ItemMeans", "ItemSums", "in_lists"]
 
@@ -65,8 +64,7 @@ class CaptionCounts(State):
 
         values: one an item, or a row of columns; ids: of rows that are kept.
         """
-        if by is not None and not isinstance(by, Mapping):
-            raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+        check_by(by)
         detail = () if ids is None else ("items",)
 
         def total(rows: Any) -> Any:
@@ -132,7 +130,7 @@ class CaptionCounts(State):
 
     def _kept_rows(self) -> Ints:
         if "items" not in (self.detail or ()):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         return self._rows()
 
 

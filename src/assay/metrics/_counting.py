@@ -11,11 +11,11 @@ from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.ops.columns import as_array, refuse_missing
 from assay.ops.exact import add_limbs
-from assay.ops.groups import group_codes
+from assay.ops.groups import check_by, group_codes
 from assay.ops.labels import distinct, kind_of
 
 __all__ = ["by_groups", "checked_weights", "cuts_of", "declared_of", "float_column", "has_items"]
-__all__ += ["item_ids", "keyed_limbs", "label_of", "labels_of", "one_column", "positives_of"]
+__all__ += ["keyed_limbs", "label_of", "labels_of", "one_column", "positives_of"]
 __all__ += ["refuse_others", "refuse_scores", "refuse_sums", "row_weights", "same_kind"]
 
 Array = npt.NDArray[Any]
@@ -44,20 +44,6 @@ def refuse_sums(sums: Array) -> None:
     with np.errstate(over="ignore"):
         if np.isinf(np.abs(sums).sum()):
             raise InputError("weights: their sum is beyond float64; divide all of them alike")
-
-
-def item_ids(items: bool, ids: Any, n: int) -> Array | None:
-    """int64 [n], different; None where no rows of items are kept."""
-    if not items:
-        if ids is not None:
-            raise InputError("ids go with items=True")
-        return None
-    array = np.arange(n) if ids is None else as_array(ids, "ids")
-    if array.shape != (n,) or (n and array.dtype.kind not in "iu"):
-        raise InputError(f"ids must be {n} integers, got {array.dtype} of shape {array.shape}")
-    if np.unique(array).size != n:
-        raise InputError("ids must differ from each other; one occurs twice")
-    return array.astype(np.int64)
 
 
 def row_weights(ids: Array, weights: Array | None) -> Array:
@@ -204,8 +190,7 @@ def by_groups(
     weights: Array | None, ids: Array | None, **options: Any,
 ) -> Any:  # fmt: skip
     """The state of all items, with that of each group of the `by` columns."""
-    if not isinstance(by, Mapping):
-        raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+    check_by(by)
     kept = {} if ids is None else {"items": True, "ids": ids}
     total = count(*columns, weights=weights, **kept, **options)
     if not by:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.errors import InputError
 from assay.core.resampling import PLACES, Items, fixed_point, from_fixed, ratio
+from assay.ops.columns import as_array
 
 if TYPE_CHECKING:
     from assay.metrics.edit_counts import EditCounts
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = [
     "EDIT_COLUMNS",
     "RANK_PLACES",
+    "UNKEPT",
     "add_edits",
     "edit_columns",
     "edit_values",
-    "mean_columns",
     "mean_values",
 ]
-__all__ += ["fine_columns", "fine_values", "mean_items", "no_form"]
+__all__ += ["fine_columns", "fine_values", "item_ids", "mean_items", "no_form"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -33,6 +35,26 @@ _FIELDS = ("hits", "substitutions", "deletions", "insertions", "pairs", "wrong_p
 EDIT_COLUMNS = 6
 HALF = 24  # binary places of each part of a fine value
 RANK_PLACES = 8  # binary places of a rank, which may be large
+
+UNKEPT = "per_item: rows were not kept; count with items=True"
+
+
+def item_ids(items: bool, ids: Any, n: int) -> Ints | None:
+    """int64 [n], different; None where no rows of items are kept."""
+    if not items:
+        if ids is not None:
+            raise InputError("ids go with items=True")
+        return None
+    if ids is None:
+        return np.arange(n, dtype=np.int64)
+    array = as_array(ids, "ids")
+    if array.shape != (n,) or (n and array.dtype.kind not in "iu"):
+        raise InputError(f"ids must be {n} integers, got shape {array.shape} of {array.dtype}")
+    if n and array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        raise InputError(f"ids must fit in int64, got {array.max()}")
+    if np.unique(array).size != n:
+        raise InputError("ids must differ from each other; an id occurs twice")
+    return array.astype(np.int64)
 
 
 def edit_columns(rows: Ints) -> Ints:

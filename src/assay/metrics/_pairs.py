@@ -4,20 +4,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
-from assay.core.threads import thread_count
 from assay.ops import graphemes, tokens
 from assay.ops import normalise as normalisers
 from assay.ops import places as chosen
+from assay.ops.blocks import block_size, length_of_rows
 from assay.ops.edit import POLICIES
 from assay.ops.places import Named, Places
-
-# Characters or tokens of one side: below the first a thread costs more than it saves; above the
-# second a block is larger than a cache, and is all that a thread holds at a time.
-MIN_BLOCK, MAX_BLOCK = 1 << 15, 1 << 20
-BLOCKS_PER_THREAD = 3
-SAMPLE = 32  # rows that tell how long rows are
 
 Block = Callable[[], tokens.Pairs]
 
@@ -42,11 +37,8 @@ class PairInput:
         self.ends = POLICIES[policy].ends
 
     def blocks(self) -> Iterator[Block]:
-        length = max(1.0, _length(self.reference), _length(self.hypothesis))
-        size = int(MIN_BLOCK / length)
-        if self.n > size:
-            share = -(-self.n // (BLOCKS_PER_THREAD * thread_count()))
-            size = max(1, min(max(size, share), int(MAX_BLOCK / length)))
+        length = max(1.0, length_of_rows(self.reference), length_of_rows(self.hypothesis))
+        size = block_size(self.n, length)
         for start in range(0, self.n, size):
             yield self.block(start, min(start + size, self.n))
 
@@ -61,17 +53,6 @@ class PairInput:
         """Some tokens of pairs start..stop, of the references (rows, places in them) and of the
         hypotheses (rows, places), numbered on each side."""
         raise NotImplementedError
-
-
-def _length(side: Any) -> float:
-    """About how long a row is; a row without a length is refused later, by its index."""
-    if isinstance(side, Ragged):
-        return float(side.offsets[-1] - side.offsets[0]) / max(1, len(side))
-    sample = side[:: max(1, len(side) // SAMPLE)]
-    try:
-        return sum(map(len, sample)) / max(1, len(sample))
-    except TypeError:
-        return 0.0
 
 
 class TextPairs(PairInput):
@@ -176,10 +157,8 @@ def open_pairs(
     policy: str = "jiwer",
 ) -> PairInput:
     """The right PairInput for what was given; refuses options that do not go with it."""
-    if unit not in _CUTS:
-        raise InputError(f"unit must be one of {', '.join(_CUTS)}, got {unit!r}")
-    if policy not in POLICIES:
-        raise InputError(f"policy must be one of {', '.join(POLICIES)}, got {policy!r}")
+    one_of(unit, "unit", _CUTS)
+    one_of(policy, "policy", POLICIES)
     found = {tokens.kind_of(reference), tokens.kind_of(hypothesis)}
     kinds = found - {"empty", "rows"}
     if "rows" in found and "ids" not in kinds:  # empty rows are what the other side holds

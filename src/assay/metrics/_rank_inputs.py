@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.metrics.rank_conventions import EMPTY, TIES, convention_named
 from assay.ops import rankings as ops
@@ -21,7 +22,6 @@ __all__ = [
     "ints",
     "level_of",
     "named_ids",
-    "one_of",
     "table_of",
 ]
 
@@ -31,12 +31,6 @@ Floats = npt.NDArray[np.float64]
 GAINS = ("linear", "exponential")
 
 DEEPEST = 1 << 32  # items of a ranking of a state from elsewhere: equal scores cost time
-
-
-def one_of(what: str, value: str, names: Any) -> str:
-    if value not in names:
-        raise InputError(f"{what} must be one of {list(names)}, got {value!r}")
-    return value
 
 
 def named_ids(names: Sequence[str | None] | None, ids: Ints) -> dict[str, int]:
@@ -118,7 +112,7 @@ def check_definition(state: Any) -> None:
     """Refuse what is no definition of rankings, of a state from elsewhere."""
     for name, known in (("ties", TIES), ("gain", GAINS), ("empty", EMPTY)):
         if (own := getattr(state, name)) is not None:
-            one_of(name, own, known)
+            one_of(own, name, known)
     if state.convention is not None:
         convention_named(state.convention)
     if state.k is not None and (cuts_of(state.k) != state.k or max(state.k, default=0) > DEEPEST):

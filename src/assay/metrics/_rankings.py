@@ -19,7 +19,6 @@ __all__ = [
     "Found",
     "as_mapping",
     "check_rows",
-    "is_table",
     "items_of",
     "nan_gain",
     "nan_score",

@@ -19,7 +19,7 @@ from assay.metrics._counting import has_items, keyed_limbs
 from assay.metrics._item_rows import fine_columns, fine_values, no_form
 from assay.metrics.calibration import EPSILON
 
-__all__ = ["CURVES", "LOSSES", "losses_of", "mean_loss", "mean_of", "of_sweep"]
+__all__ = ["CURVES", "LOSSES", "mean_of", "of_sweep"]
 __all__ += ["of_columns", "refuse", "rows_at", "rows_of", "weighted_cells"]
 
 Array = npt.NDArray[Any]

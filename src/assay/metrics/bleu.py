@@ -25,7 +25,7 @@ from assay.core.score import Score
 from assay.core.state import fixed
 from assay.metrics._bleu_formulas import NLTK_ORDERS, SMOOTHING, bleu_values
 from assay.metrics._caption_counts import ItemSums, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.ops.cutting import cut_none
 from assay.ops.cutting import tokenizer as cutter
 from assay.ops.ngram import closest_lengths, item_rows, matches, shortest_lengths
@@ -121,8 +121,10 @@ def count_bleu(
 
 
 def bleu(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """BLEU of a corpus; options as count_bleu. A str as hypothesis is a corpus of one item, whose
-    references are a str or a list of them.
+    """BLEU of a corpus; options and errors as count_bleu. A str as hypothesis is a corpus of one
+    item, whose references are a str or a list of them.
+
+    In 0..100 (variants "coco", "nltk", "nmt": 0..1), better higher; nan without items.
 
     >>> round(bleu(["the cat sat on the mat", "a cat"], "the cat sat on a mat"), 6)
     56.234133

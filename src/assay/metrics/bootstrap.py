@@ -163,7 +163,8 @@ def poisson_bootstrap(
 
     metrics: scores that are functions of sums. cluster: n values, one an item in the order of
     per_item(): items of one value, in whichever shard, are weighted together. Ids must differ
-    between shards, as when states with items are added.
+    between shards, as when states with items are added. InputError for a state without items, and
+    for a score that is no function of sums. Source: Chamandy et al., 2012 (Poisson weights).
 
     >>> from assay.metrics.intervals import interval
     >>> from assay.metrics.words import count_words

@@ -16,7 +16,7 @@ from assay.core.errors import InputError
 from assay.core.score import Score
 from assay.core.state import fixed
 from assay.metrics._caption_counts import ItemSums, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.ops.cutting import cut_marks, drop_white_space
 from assay.ops.ngram import Sentences, character_rows, item_rows, matches
 from assay.ops.references import Captions
@@ -86,7 +86,8 @@ def count_chrf(
 
 
 def chrf(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """chrF of a corpus; options as count_chrf. A str as hypothesis is a corpus of one item.
+    """chrF of a corpus, in 0..100, better higher; nan without items. Options and the rest as
+    count_chrf. A str as hypothesis is a corpus of one item.
 
     >>> round(chrf("the cat sat on the mat", "the cat sat on a mat", word_order=2), 6)
     67.444351

@@ -30,7 +30,7 @@ from assay.core.score import Score, provenance
 from assay.core.state import State, fixed, summed, tabled
 from assay.core.threads import parallel
 from assay.metrics._caption_counts import ItemMeans, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.ops.columns import as_array
 from assay.ops.cutting import cut_none
 from assay.ops.ngram import ItemNgrams, Sentences, consensus, item_ngrams, word_rows
@@ -65,7 +65,8 @@ def count_document_frequency(
     """Count in how many items each n-gram of one to four words occurs, in any of their references.
 
     reference: of each item a string or a list of strings, as count_bleu. tokenizer: as
-    count_rouge_l. normalise: as count_words.
+    count_rouge_l. normalise: as count_words. No items: a table of none, which count_cider
+    refuses. Errors as count_bleu.
 
     >>> df = count_document_frequency([["a cat", "the cat"], ["a dog"]])
     >>> df.documents, dict(df.table.items())["a"], dict(df.table.items())["the cat"]
@@ -128,7 +129,8 @@ def cider(
 ) -> float:
     """CIDEr-D of a corpus; without df its references give the document frequencies. As count_cider.
 
-    A str as hypothesis is a corpus of one item. Without a df the score of one item is 0.
+    In 0..10, better higher; nan without items. A str as hypothesis is a corpus of one item. Without
+    a df the score of one item is 0.
 
     >>> round(cider([["a cat sat", "the cat sat"], ["a dog ran"]], ["a cat sat", "a dog"]), 6)
     4.441195

@@ -17,7 +17,6 @@ from assay.metrics._counting import (
     checked_weights,
     cuts_of,
     declared_of,
-    item_ids,
     keyed_limbs,
     label_of,
     labels_of,
@@ -28,6 +27,7 @@ from assay.metrics._counting import (
     row_weights,
     same_kind,
 )
+from assay.metrics._item_rows import item_ids
 from assay.metrics.confusion import Confusion
 from assay.metrics.multilabel import MultilabelConfusion, count_rows
 from assay.metrics.multisweep import MultiSweep, count_columns
@@ -297,7 +297,7 @@ def _weighted(own: Array, score: Array, weights: Array) -> dict[int, Array]:
 def accuracy(target: Any, prediction: Any, **options: Any) -> float:
     """The share of items whose label is predicted; inputs and options as count_labels.
 
-    In 0..1, better higher; nan without items.
+    In 0..1, better higher; nan without items; of scores [n, C] the first of equals is predicted.
 
     >>> accuracy(["a", "b"], ["a", "a"])
     0.5
@@ -335,7 +335,7 @@ def roc_auc(target: Any, score: Any, **options: Any) -> float:
     """The area under the ROC curve; inputs and options as count_scores.
 
     In 0..1, better higher, 0.5 for chance; nan where there is one class. Of several classes the
-    mean over classes, each against all others.
+    mean over classes, each against all others. A pair of equal scores is one half.
 
     >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.75
@@ -346,7 +346,7 @@ def roc_auc(target: Any, score: Any, **options: Any) -> float:
 def average_precision(target: Any, score: Any, **options: Any) -> float:
     """The sum over scores of the step of recall times precision; inputs as count_scores.
 
-    In 0..1, better higher; nan without positives.
+    In 0..1, better higher; nan without positives. Items of one score are one step.
 
     >>> average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
     0.8333333333333333
@@ -358,7 +358,9 @@ def best_threshold(
     target: Any, score: Any, metric: str = "macro_f1", *, grid: Any = None,
     constraint: Mapping[str, float] | None = None, **options: Any,
 ) -> BestThreshold:  # fmt: skip
-    """The threshold with the highest value of a metric; see Sweep.best_threshold.
+    """The threshold with the highest value of a metric; inputs as count_scores, the rest as
+    Sweep.best_threshold: of equal values the threshold nearest 0.5, then the lower one; nan where
+    none meets the constraint. InputError for several scores a row.
 
     >>> best_threshold([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], "f1").threshold
     0.35

@@ -18,6 +18,7 @@ from assay.core.resampling import Items, scaled
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed
 from assay.metrics._counting import float_column, has_items, refuse_sums
+from assay.metrics._item_rows import UNKEPT
 from assay.metrics._label_formulas import (
     AVERAGES,
     PER_CLASS,
@@ -69,6 +70,8 @@ class Confusion(State):
             known = [number_of(label) for label in self.classes]
             if not np.isin(self.rows[:, 1:], np.array(known, np.int64)).all():
                 raise InputError("rows are of labels that no cell has")
+        if self.weighted and len(self.rows) != len(self.row_weights):
+            raise InputError(f"{len(self.rows)} rows have {len(self.row_weights)} weights")
         super().check()
 
     # -- counts --------------------------------------------------------------------------------
@@ -252,7 +255,7 @@ class Confusion(State):
         """ "id", "target", "prediction", "accuracy" (1 where they are equal), or "weight" (where
         items have some) of each item, in order of id; needs a count with items=True."""
         if not has_items(self, len(self.rows)):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
         named = {number_of(label): label for label in self.classes}
         columns: dict[str, Any] = {

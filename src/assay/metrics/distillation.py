@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.checks import flag, number
+from assay.core.checks import flag, number, one_of
 from assay.core.errors import InputError
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
 from assay.core.waiting import WaitingArray, WaitingMapping
-from assay.metrics._counting import by_groups, float_column, item_ids
+from assay.metrics._counting import by_groups, float_column
+from assay.metrics._item_rows import UNKEPT, item_ids
 from assay.metrics.confusion import Confusion
 from assay.metrics.mean import UNIT, whole_of
 from assay.ops import columns
@@ -90,13 +91,9 @@ class Distillation(State):
         """ "id", "soft_loss", "hard_loss", "target", "student" or "teacher" (predicted classes) of
         each item, in order of id; needs a count with items=True."""
         if "items" not in (self.detail or ()):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         names = ("id", "soft_loss", "hard_loss", "target", "student", "teacher")
-        if name not in names:
-            raise InputError(
-                f"per_item: the column must be one of {', '.join(names)}, got {name!r}"
-            )
-        place = names.index(name)
+        place = names.index(one_of(name, "per_item: the column", names))
         if name in LOSSES:
             return np.asarray(float_column(self.rows[:, [0, place]]))
         return np.asarray(self.rows[np.argsort(self.rows[:, 0], kind="stable"), place])

@@ -21,16 +21,19 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.errors import InputError
 from assay.ops import durations as ops
 
-__all__ = ["LEVEL", "Durations", "achieved_level", "counts_of", "median_ranks"]
+__all__ = ["LEVEL", "Durations", "achieved_level", "check_counts", "counts_of", "median_ranks"]
 
 LEVEL = 0.95
+EXACT = 1 << 18  # runs, up to which the binomial is summed; beyond, the normal is off by 1e-6
 ABOVE = 3  # runs expected above a quantile that is told
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -41,6 +44,13 @@ def counts_of(ns: Any) -> dict[int, int]:
     return dict(zip(buckets.tolist(), counts.tolist(), strict=True))
 
 
+def check_counts(counts: Mapping[int, int]) -> None:
+    """Refuse, of a state from elsewhere, what is no histogram of durations."""
+    known = all(0 <= bucket <= ops.LAST and n >= 0 for bucket, n in counts.items())
+    if not known or sum(counts.values()) >= 1 << 53:
+        raise InputError("counts of durations are below 0, beyond 2^53, or in no bucket")
+
+
 @functools.lru_cache(4096)
 def median_ranks(n: int, level: float = LEVEL) -> tuple[int, int] | None:
     """Ranks 1..n of the runs that enclose the median; None where n is too small.
@@ -48,7 +58,11 @@ def median_ranks(n: int, level: float = LEVEL) -> tuple[int, int] | None:
     >>> median_ranks(5), median_ranks(6), median_ranks(100)
     (None, (1, 6), (40, 61))
     """
-    low = int(np.searchsorted(_below(n), (1 - level) / 2, "right"))
+    tail = (1 - level) / 2
+    if n > EXACT:
+        low = math.floor((n + 1 + NormalDist().inv_cdf(tail) * math.sqrt(n)) / 2)
+    else:
+        low = int(np.searchsorted(_below(n), tail, "right"))
     return (low, n + 1 - low) if low else None
 
 
@@ -56,7 +70,11 @@ def median_ranks(n: int, level: float = LEVEL) -> tuple[int, int] | None:
 def achieved_level(n: int) -> float:
     """The chance that the runs at those ranks enclose the median: at least the level."""
     ranks = median_ranks(n)
-    return 1 - 2 * float(_below(n)[ranks[0] - 1]) if ranks else math.nan
+    if ranks is None:
+        return math.nan
+    if n > EXACT:
+        return 1 - 2 * NormalDist().cdf((2 * ranks[0] - 1 - n) / math.sqrt(n))
+    return 1 - 2 * float(_below(n)[ranks[0] - 1])
 
 
 def _below(n: int) -> npt.NDArray[np.float64]:

@@ -22,11 +22,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.resampling import Items
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
-from assay.metrics._item_rows import edit_columns, edit_values, mean_items, mean_values, no_form
+from assay.metrics._item_rows import (
+    UNKEPT,
+    edit_columns,
+    edit_values,
+    mean_items,
+    mean_values,
+    no_form,
+)
 
 __all__ = ["EMPTY", "TIES", "EditCounts", "rate"]
 
@@ -252,7 +260,7 @@ class EditCounts(State):
 
     def _ordered(self) -> npt.NDArray[np.int64]:
         if "items" not in (self.detail or ()):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         rows = self.rows
         if np.any(rows[1:, 0] < rows[:-1, 0]):
             rows = rows[np.argsort(rows[:, 0], kind="stable")]
@@ -292,8 +300,7 @@ class EditCounts(State):
             "deletions": lambda ref, hyp: hyp is None,
             "insertions": lambda ref, hyp: ref is None,
         }
-        if kind not in wanted:
-            raise InputError(f"top_confusions: kind must be one of {list(wanted)}, got {kind!r}")
+        one_of(kind, "top_confusions: kind", wanted)
         found = [
             (r or "", h or "", n) for (r, h), n in self.confusions.items() if wanted[kind](r, h)
         ]

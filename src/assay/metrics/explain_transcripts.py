@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.explained import Explained
 from assay.metrics import _pairs
@@ -40,8 +41,7 @@ def explain_transcripts(
     >>> rows.columns["edits"], rows.columns["other"], rows.weight
     (['1=1s1=1i'], ['dog down'], array([2.]))
     """
-    if unit not in ("word", "char"):
-        raise InputError(f"unit must be one of word, char, got {unit!r}")
+    one_of(unit, "unit", ("word", "char"))
     pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, None, None, policy)
     edits = edit.compare_blocks(pairs.blocks(), edit.CHUNKS, policy)
     gap = " " if unit == "word" else ""

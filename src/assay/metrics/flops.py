@@ -194,7 +194,7 @@ def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _in_order(module: str) -> list[tuple[bool, int, str]]:
+def _in_order(module: str) -> list[tuple[bool, str]]:
     """Paths as they nest, numbers by value."""
     parts = module.split(".") if module else []
-    return [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in parts]
+    return [(False, p.zfill(20)) if p.isdecimal() else (True, p) for p in parts]

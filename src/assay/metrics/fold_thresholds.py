@@ -27,7 +27,7 @@ from assay.metrics.confusion import Confusion
 from assay.metrics.sweep import Sweep
 from assay.metrics.thresholds import TUNED, best_of, constraints, grid_of, values_at
 
-__all__ = ["CHOICES", "FoldThreshold", "threshold_over_folds"]
+__all__ = ["FoldThreshold", "threshold_over_folds"]
 
 Floats = npt.NDArray[np.float64]
 

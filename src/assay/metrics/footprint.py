@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.errors import InputError
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped
 from assay.ops.footprint import COLUMNS, PATTERNS, weigh
@@ -72,6 +73,14 @@ class Footprint(State):
     counts: npt.NDArray[np.int64] | None = fixed()
     dtype_bytes: Mapping[str, int] | None = fixed()
     disk_bytes: int | None = fixed()
+
+    def check(self) -> None:
+        """Refuse counts that are not of these layers."""
+        layers = len(self.layer_names or ())
+        shape = (layers, len(COLUMNS)) if self.counts is None else self.counts.shape
+        if len(self.layer_kinds or ()) != layers or shape != (layers, len(COLUMNS)):
+            raise InputError(f"counts have shape {shape}, for {layers} layers")
+        super().check()
 
     @cached_property
     def totals(self) -> dict[str, int]:
@@ -203,13 +212,14 @@ def footprint(model: Any) -> Footprint:
     """Weigh a torch module: parameters, bytes in memory and on disk, zeros; of it and each layer.
 
     `params`: numbers the model means, a shared weight once; two 4-bit weights in a byte are two,
-    and weights of dynamic int8 layers, which `parameters()` does not list, count. `stored_params`:
-    numbers that are stored for them, scales included. `trainable_params` require a gradient, so
-    `trainable_share` is what LoRA's adapters are of the model. `param_bytes`, `buffer_bytes`:
-    distinct storages, whole, with scales of quantised weights; `mask_bytes` are the masks of
-    pruning among the buffers. `model_size_mb`: both, in 2^20 bytes. `size_on_disk_bytes`: what
-    torch.save writes of the state_dict to an open file. Bytes and parameters are 0.., less is
-    better; parts of packed int8 layers are taken as torch saves them.
+    and weights of dynamic int8 layers, and those in buffers as GPTQ and AWQ keep them, count, which
+    `parameters()` does not list. `stored_params`: numbers that are stored for them, scales
+    included. `trainable_params` require a gradient, so `trainable_share` is what LoRA's adapters
+    are of the model. `param_bytes`, `buffer_bytes`: distinct storages, whole, with scales of
+    quantised weights; `mask_bytes` are the masks of pruning among the buffers. `model_size_mb`:
+    both, in 2^20 bytes. `size_on_disk_bytes`: what torch.save writes of the state_dict to an open
+    file. Bytes and parameters are 0.., less is better; parts of packed int8 layers are taken as
+    torch saves them.
 
     `sparsity` in 0..1: zeros among all parameters as the forward pass sees them (masks applied,
     quantised ones unpacked). `sparsity_prunable`: the same of parameters named weight, of two or

@@ -23,7 +23,7 @@ from assay.core.checks import whole
 from assay.core.errors import InputError
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, peak, summed
-from assay.metrics.durations import Durations, counts_of
+from assay.metrics.durations import Durations, check_counts, counts_of
 from assay.metrics.latency import check_options, check_size, warn_of, width
 from assay.metrics.latency_state import Latency
 from assay.ops import conditions, timing
@@ -54,6 +54,12 @@ class Generation(State):
     tokens: int = summed()
     decoded: int = summed()
     unit: str | None = fixed()
+
+    def check(self) -> None:
+        """Refuse what are no counts of durations."""
+        check_counts(self.first_counts)
+        check_counts(self.between_counts)
+        super().check()
 
     @property
     def latency(self) -> Latency:

@@ -38,7 +38,7 @@ from assay.metrics.comparisons import Interval
 from assay.metrics.significance import normal, wilson
 from assay.ops import delong, resample
 
-__all__ = ["INTERVALS", "interval", "intervals"]
+__all__ = ["interval", "intervals"]
 
 
 def interval(

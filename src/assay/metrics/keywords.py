@@ -32,8 +32,7 @@ from assay.core.resampling import Items
 from assay.core.score import Better, Score
 from assay.core.state import fixed
 from assay.metrics._caption_counts import ItemSums
-from assay.metrics._counting import item_ids
-from assay.metrics._item_rows import no_form
+from assay.metrics._item_rows import item_ids, no_form
 from assay.metrics._pairs import TextPairs, open_pairs
 from assay.metrics.edit_counts import TIES
 from assay.ops import edit, tokens
@@ -77,6 +76,11 @@ def count_keywords(
     keywords: words and phrases, strings; or of each pair such a list (which may be empty). They are
     normalised as the texts are; one without words then is an InputError, equal ones are one.
     normalise, policy, by, items, ids: as count_words.
+
+    `b_wer`, `u_wer`: errors of words in a keyword and of others, 0 and up, better lower;
+    `keyword_recall`, `keyword_precision`, `keyword_f1` in 0..1, better higher. Each is nan without
+    a denominator. `policy` decides which word an error falls on. Errors as count_words. Source: Le
+    et al., Interspeech 2021.
 
     >>> c = count_keywords(
     ...     ["call anna smith now", "the smith"], ["call ana smith now", "smith"],

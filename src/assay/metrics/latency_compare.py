@@ -46,6 +46,12 @@ class LatencyComparison(State):
     drifts: Mapping[tuple[()], Drift] = grouped()
     names: tuple[str, ...] | None = fixed()
 
+    def check(self) -> None:
+        """Refuse names without a latency."""
+        if sorted((name,) for name in self.names or ()) != sorted(self.sides):
+            raise InputError(f"there are latencies of {[*self.sides]}, not of {self.names}")
+        super().check()
+
     @property
     def before(self) -> Latency:
         """The first call's latency."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, keyed, peak, summed
-from assay.metrics.durations import LEVEL, Durations, counts_of
+from assay.metrics.durations import LEVEL, Durations, check_counts, counts_of
 from assay.ops.timing import Timing
 
 __all__ = ["Latency"]
@@ -79,6 +79,12 @@ class Latency(State):
             audio_ms,
             (*conditions, f"events:{timing.events}"),
         )
+
+    def check(self) -> None:
+        """Refuse what are no counts of durations."""
+        check_counts(self.counts)
+        check_counts(self.device_counts)
+        super().check()
 
     # -- values --------------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from assay.core.resampling import Items, ratio, scaled
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, listed, summed
 from assay.core.waiting import WaitingArray
-from assay.metrics._counting import by_groups, checked_weights, float_column, item_ids, row_weights
+from assay.metrics._counting import by_groups, checked_weights, float_column, row_weights
+from assay.metrics._item_rows import UNKEPT, item_ids
 from assay.ops import columns
 from assay.ops.columns import as_array, same_length
 from assay.ops.exact import LIMBS, add_limbs
@@ -83,7 +84,7 @@ class Mean(State):
         """ "id", "value" (or what the mean is called), or "weight" where items have some, in order
         of id; needs a count with items=True."""
         if "items" not in (self.detail or ()):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         known = {"id": lambda: np.sort(self.rows[:, 0]), "value": lambda: float_column(self.rows)}
         known[self.name or "mean"] = known["value"]
         if self.weighted:

@@ -30,7 +30,7 @@ from assay.core.ragged import Ragged
 from assay.core.state import fixed
 from assay.metrics import _synonyms
 from assay.metrics._caption_counts import ItemMeans, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.metrics.meteor15 import MeteorCounts, count_meteor15
 from assay.ops.aligning import staged_matches
 from assay.ops.cutting import cut_none, lowered
@@ -73,7 +73,8 @@ def count_meteor(
     where not: the signature says which. "wordnet" and "none" insist; a mapping of words to lists of
     words, a function of a word that gives others, or a reader as nltk.corpus.wordnet are other
     providers. What is asked for is a stem. alpha, beta, gamma (nltk): other weights.
-    normalise, by, items, ids: as count_words. Needs nltk, for its stemmer.
+    normalise, by, items, ids: as count_words. Needs nltk, for its stemmer, whose import takes the
+    first call a second or two.
 
     Without a match an item has 0, and so has an empty text. Without items the score is nan.
 
@@ -118,7 +119,8 @@ def count_meteor(
 
 
 def meteor(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """METEOR of a corpus; options as count_meteor. A str as hypothesis is a corpus of one item.
+    """METEOR of a corpus, in 0..1, better higher; nan without items. Options and the rest as
+    count_meteor. A str as hypothesis is a corpus of one item.
 
     >>> round(meteor("the cat sat on the mat", "the cat sat on a mat", synonyms="none"), 6)
     0.743333

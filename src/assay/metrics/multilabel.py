@@ -51,6 +51,13 @@ class MultilabelConfusion(State):
     weighted: bool | None = fixed()
     detail: tuple[str, ...] | None = fixed()
 
+    def check(self) -> None:
+        """Refuse rows that are no items of these labels."""
+        size = len(self.labels or ())
+        if len(self.items) % (size or math.inf) or np.any(self.items[:, 2:] & ~1):
+            raise InputError(f"{len(self.items)} rows are no items of {size} labels, 0 or 1")
+        super().check()
+
     @cached_property
     def counts(self) -> Classes:
         """tp, fp, fn [L] of each label, in order of `labels`; n: rows."""

@@ -66,7 +66,7 @@ class MultiSweep(State):
             self.kind == "multiclass"
         ):
             raise InputError(f"there are sweeps {[*self.columns]} of {size} labels")
-        if len(self.rows) % max(size, 1):
+        if len(self.rows) % (size or math.inf):
             raise InputError(f"{len(self.rows)} rows are no items of {size} labels")
 
     def of(self, label: Label) -> Sweep:

@@ -72,9 +72,10 @@ class PartialRanks(State):
         sizes = dict.fromkeys(
             ("above", "equal_before", "equal_after", "held", "excluded"), pairs[:, 0]
         )
-        for name, like in {**sizes, "back": pairs[:, :3].T, "depth": pairs[:0, 0]}.items():
-            shape = (q,) if name == "depth" else like.shape
-            if np.shape(getattr(self, name)) not in ((), shape):
+        back = pairs[:, :3].T if self.directions else np.int64(0)
+        for name, like in {**sizes, "back": back, "depth": ids}.items():
+            shape = () if self.pairs is None else like.shape
+            if np.shape(getattr(self, name)) != shape:
                 raise InputError(f"{name} must have shape {shape}")
         if np.any((self.shards < 0) | (self.shards > DEEPEST)):
             raise InputError("shards are no rows of a gallery")
@@ -162,7 +163,7 @@ class PartialRanks(State):
             )
         if rows is not None and rows != self.rows:
             raise InputError(f"finish: the shards added have {self.rows} rows of {rows}")
-        held = np.flatnonzero(np.asarray(self.held) != 1)
+        held = np.flatnonzero((self.held != 1) | (item < 0) | (item >= self.rows))
         if held.size and self.query_ids is not None:
             at = int(held[0])
             raise InputError(

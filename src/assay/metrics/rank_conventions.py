@@ -15,7 +15,7 @@ median         "floor": the floor of the median of zero-based ranks, plus 1
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from assay.core.errors import InputError
+from assay.core.checks import one_of
 
 __all__ = ["CONVENTIONS", "EMPTY", "TIES", "Convention", "convention_named"]
 
@@ -110,6 +110,4 @@ EMPTY: Mapping[str, str] = {
 
 def convention_named(name: str) -> Convention:
     """The convention, or an InputError that lists the names."""
-    if name not in CONVENTIONS:
-        raise InputError(f"convention must be one of {list(CONVENTIONS)}, got {name!r}")
-    return CONVENTIONS[name]
+    return CONVENTIONS[one_of(name, "convention", CONVENTIONS)]

@@ -26,7 +26,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError, MergeError
+from assay.core.protocols import DIRECTIONS
 from assay.core.resampling import PLACES, Items
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, keyed, listed, summed
@@ -41,12 +43,11 @@ from assay.metrics._rank_inputs import (
     ints,
     level_of,
     named_ids,
-    one_of,
     table_of,
 )
 from assay.metrics._rank_table import ITEMS, RankTable, mean
 from assay.metrics.rank_conventions import EMPTY, TIES, convention_named
-from assay.ops.groups import group_codes
+from assay.ops.groups import check_by, group_codes
 
 __all__ = ["CUTS", "RankCounts"]
 
@@ -54,7 +55,6 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 CUTS = (1, 5, 10)
-DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 _QUERY = ("id", "depth", "nonrelevant")
 PAIR_COLUMNS = ("query", "above", "before", "after", "unwanted", "gain", "item")
 
@@ -139,8 +139,8 @@ class RankCounts(State):
         (0.8333333333333333, 1.0, [1.0])
         """
         chosen = convention_named(convention)
-        ties = one_of("ties", ties or chosen.ties, TIES)
-        empty = one_of("empty", empty or chosen.empty, EMPTY)
+        ties = one_of(ties or chosen.ties, "ties", TIES)
+        empty = one_of(empty or chosen.empty, "empty", EMPTY)
         cuts = cuts_of(k)
         ids = ints("query_ids", query_ids)
         n = len(ids)
@@ -182,7 +182,7 @@ class RankCounts(State):
             directions=(),
             convention=convention,
             ties=ties,
-            gain=one_of("gain", gain, GAINS),
+            gain=one_of(gain, "gain", GAINS),
             level=chosen.level if level is None else level_of(level),
             empty=empty,
             k=cuts,
@@ -198,8 +198,7 @@ class RankCounts(State):
 
     def grouped_by(self, by: Mapping[str, Any] | None, ids: Ints) -> "RankCounts":
         """The same state with that of each group of queries, by columns [n] in order of ids [n]."""
-        if by is not None and not isinstance(by, Mapping):
-            raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+        check_by(by)
         if not by:
             return self
         keys, codes = group_codes(by, len(ids))

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.core.protocols import DIRECTIONS
 from assay.core.ragged import Ragged
 from assay.metrics._rank_inputs import cuts_of
 from assay.metrics.partial_ranks import PartialRanks
 from assay.metrics.rank_conventions import convention_named
-from assay.metrics.rank_counts import CUTS, DIRECTIONS, PAIR_COLUMNS, RankCounts
+from assay.metrics.rank_counts import CUTS, PAIR_COLUMNS, RankCounts
 from assay.metrics.relevance import Hidden, Relevance, hidden, pairs_of, relevance, same_label
 from assay.ops import similarity
 
@@ -203,7 +204,8 @@ def target_scores(
     """Canonical scores of the relevant pairs, float64 [p]; NaN where the row is in another shard.
 
     Shards of a gallery are ranked in two steps: each shard gives its target scores,
-    `np.fmax.reduce` puts them together, and count_ranks takes all of them.
+    `np.fmax.reduce` puts them together, and count_ranks takes all of them. Arguments and errors as
+    count_ranks; rows of `relevant` are those of the whole gallery.
 
     >>> q, g = np.eye(2), np.array([[0.8, 0.6], [1.0, 0.1], [0.1, 1.0]])
     >>> shards = [(g[:1], 0), (g[1:], 1)]

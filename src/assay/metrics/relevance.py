@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from assay.core.aliases import alias_among
 from assay.core.errors import InputError
-from assay.core.ragged import Ragged
-from assay.ops.groups import rows_of_codes
+from assay.core.ragged import Ragged, rows_of_codes
 
 __all__ = ["Hidden", "Relevance", "SameLabel", "hidden", "pairs_of", "relevance", "same_label"]
 

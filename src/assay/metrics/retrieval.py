@@ -12,11 +12,12 @@ import numpy as np
 
 from assay.core.errors import InputError
 from assay.metrics import _ranking_tables, _rankings
-from assay.metrics.rank_conventions import CONVENTIONS, EMPTY, TIES, convention_named
+from assay.metrics.rank_conventions import CONVENTIONS, convention_named
 from assay.metrics.rank_counts import RankCounts
+from assay.ops.groups import check_by
 
 __all__ = ["count_rankings", "mean_average_precision", "recall_at_k"]
-__all__ += ["CONVENTIONS", "EMPTY", "TIES", "RankCounts"]
+__all__ += ["CONVENTIONS", "RankCounts"]
 
 
 def count_rankings(
@@ -126,8 +127,7 @@ def _groups(
     """Columns of the queries that count."""
     if by is None:
         return None
-    if not isinstance(by, Mapping):
-        raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+    check_by(by)
     columns = {}
     for name, data in by.items():
         if not isinstance(data, Mapping):

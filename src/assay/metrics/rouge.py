@@ -17,7 +17,7 @@ import numpy.typing as npt
 from assay.core.checks import one_of
 from assay.core.state import fixed
 from assay.metrics._caption_counts import ItemMeans, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.ops.ngram import common_subsequences, item_rows
 from assay.ops.references import Captions
 
@@ -57,7 +57,8 @@ def count_rouge_l(
 
 
 def rouge_l(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """ROUGE-L of a corpus; options as count_rouge_l. A str as hypothesis is a corpus of one item.
+    """ROUGE-L of a corpus, in 0..1, better higher; nan without items. Options and the rest as
+    count_rouge_l. A str as hypothesis is a corpus of one item.
 
     >>> round(rouge_l("the cat sat", "the cat"), 6)
     0.772152

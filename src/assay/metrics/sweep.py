@@ -30,6 +30,7 @@ from assay.core.score import Better, Score, provenance
 from assay.core.state import State, fixed, grouped, listed, peak, pooled, summed
 from assay.metrics import _sweep_curves as curves
 from assay.metrics._counting import float_column, has_items, refuse_sums
+from assay.metrics._item_rows import UNKEPT
 from assay.metrics._sweep_items import (
     LOSSES,
     mean_of,
@@ -123,7 +124,7 @@ class Sweep(State):
     @cached_property
     def _ordered(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
         sides = self.classes()
-        refuse_sums(np.concatenate([side[:, 1] for side in sides]))
+        refuse_sums(np.array([side[:, 1].sum() for side in sides]))
         return ops.weighted_side(sides[0]), ops.weighted_side(sides[1])
 
     @property
@@ -347,7 +348,7 @@ class Sweep(State):
         """ "id", "positive" (1 or 0), "score" or (where items have some) "weight" of each item, in
         order of id; needs a count with items=True."""
         if not has_items(self, len(self.rows)):
-            raise InputError("per_item: rows were not kept; count with items=True")
+            raise InputError(UNKEPT)
         rows = self.rows[np.argsort(self.rows[:, 0], kind="stable")]
         columns = {"id": rows[:, 0], "positive": rows[:, 1], "score": float_column(self.rows)}
         if self.mode == "weighted":

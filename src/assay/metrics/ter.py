@@ -20,7 +20,7 @@ from assay.core.ragged import Ragged
 from assay.core.score import Score
 from assay.core.state import fixed
 from assay.metrics._caption_counts import ItemSums, in_lists
-from assay.metrics._counting import item_ids
+from assay.metrics._item_rows import item_ids
 from assay.ops.aligning import shifted_edits
 from assay.ops.cutting import cut_none, lowered
 from assay.ops.ngram import item_rows
@@ -92,7 +92,8 @@ def count_ter(
 
 
 def ter(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """TER of a corpus; options as count_ter. A str as hypothesis is a corpus of one item.
+    """TER of a corpus, in per cent, 0 and up, better lower; nan without items. Options and the rest
+    as count_ter. A str as hypothesis is a corpus of one item.
 
     >>> round(ter(["the cat sat on the mat", "a cat"], "the cat sat on a mat"), 6)
     25.0

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from assay.core.errors import InputError
 from assay.core.score import Better, Score, provenance
 from assay.core.state import State, grouped, keyed, peak, summed
-from assay.metrics.durations import Durations
+from assay.metrics.durations import Durations, check_counts
 
 __all__ = ["ScopeTimes", "Timings"]
 
@@ -46,6 +46,12 @@ class ScopeTimes(State):
         """The state of a row that a ScopeTimer read."""
         _, host, device, failed, unclosed = row
         return cls(*_fields(host), *_fields(device), failed, unclosed)
+
+    def check(self) -> None:
+        """Refuse what are no counts of durations."""
+        check_counts(self.counts)
+        check_counts(self.device_counts)
+        super().check()
 
     @cached_property
     def durations(self) -> Durations:

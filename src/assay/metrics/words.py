@@ -11,15 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.metrics import _pairs
+from assay.metrics._item_rows import item_ids
 from assay.metrics.alignment import Alignments
 from assay.metrics.bootstrap import Bags, edit_bags
 from assay.metrics.edit_counts import EMPTY, EditCounts, rate
 from assay.ops import edit
-from assay.ops.groups import group_codes
+from assay.ops.groups import check_by, group_codes
 
 __all__ = ["align", "cer", "count_chars", "count_words", "mer", "wer", "wil", "wip"]
 
@@ -136,15 +137,12 @@ def _count(
     see: Callable[[edit.Edits, Any], object] | None = None,
 ) -> EditCounts:
     """see: called with the edits and which of them count."""
-    if empty not in EMPTY:
-        raise InputError(f"empty must be one of {list(EMPTY)}, got {empty!r}")
-    if ids is not None and not items:
-        raise InputError("ids name the rows of single pairs; they go with items=True")
-    if by is not None and not isinstance(by, Mapping):
-        raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
+    one_of(empty, "empty", EMPTY)
+    check_by(by)
     pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index, policy)
     edits = edit.compare_blocks(pairs.blocks(), edit.CHUNKS if confusions else edit.COUNTS, policy)
     n = len(edits.distance)
+    own_ids = item_ids(items, ids, n)
     is_empty = edits.lengths[:, 0] == 0
     some_empty = bool(is_empty.any())
     if empty == "error" and some_empty:
@@ -167,9 +165,8 @@ def _count(
         "detail": tuple(k for k, v in (("confusions", confusions), ("items", items)) if v),
     }
     rows = None
-    if items:
-        rows = np.empty((n, 5), np.int64)
-        rows[:, 0], rows[:, 1:] = _item_ids(ids, n), edits.counts
+    if own_ids is not None:
+        rows = np.column_stack([own_ids, edits.counts])
 
     def total(chosen: Any, confused: Mapping[Any, int]) -> EditCounts:
         """The counts of the chosen pairs (indices, or the slice of all)."""
@@ -243,26 +240,14 @@ def _added(tables: list[dict[Any, int]]) -> dict[Any, int]:
     return dict(added)
 
 
-def _item_ids(ids: Any, n: int) -> npt.NDArray[np.int64]:
-    if ids is None:
-        return np.arange(n, dtype=np.int64)
-    array = np.asarray(ids)
-    if n == 0 and array.size == 0:
-        return np.zeros(0, np.int64)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise InputError(f"ids must be {n} integers, got shape {array.shape} of {array.dtype}")
-    if array.dtype.kind == "u" and n and array.max() > np.iinfo(np.int64).max:
-        raise InputError(f"ids must fit in int64, got {array.max()}")
-    if np.unique(array).size != n:
-        raise InputError("ids must differ from each other; an id occurs twice")
-    return array.astype(np.int64)
-
-
 # -- one-line functions --------------------------------------------------------------------------
 
 
 def wer(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """Word error rate of a corpus; options as count_words. A str stands for a list of one.
+    """Word error rate of a corpus, (S + D + I) / N; options, ties and errors as count_words.
+
+    A str stands for a list of one. 0 and up, better lower; nan without pairs, and of references
+    without a word what `empty` says.
 
     >>> wer("the cat sat", "the cat sat down")
     0.3333333333333333
@@ -271,7 +256,7 @@ def wer(reference: Any, hypothesis: Any, **options: Any) -> float:
 
 
 def cer(reference: Any, hypothesis: Any, *, unit: str = "char", **options: Any) -> float:
-    """Character error rate of a corpus; options as count_chars. A str stands for a list of one.
+    """Character error rate of a corpus; options as count_chars, all else as wer.
 
     >>> cer("abcd", "abd")
     0.25
@@ -280,7 +265,9 @@ def cer(reference: Any, hypothesis: Any, *, unit: str = "char", **options: Any) 
 
 
 def mer(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """Match error rate of a corpus; options as count_words. A str stands for a list of one.
+    """Match error rate of a corpus, (S + D + I) / (H + S + D + I); options and the rest as wer.
+
+    In 0..1, better lower; ties decide how many places an alignment has.
 
     >>> mer("the cat sat", "the cat sat down")
     0.25
@@ -289,7 +276,9 @@ def mer(reference: Any, hypothesis: Any, **options: Any) -> float:
 
 
 def wil(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """Word information lost of a corpus; options as count_words.
+    """Word information lost of a corpus, 1 - wip; options and the rest as wer.
+
+    In 0..1, better lower.
 
     >>> wil("the cat sat", "the cat sat down")
     0.25
@@ -298,7 +287,9 @@ def wil(reference: Any, hypothesis: Any, **options: Any) -> float:
 
 
 def wip(reference: Any, hypothesis: Any, **options: Any) -> float:
-    """Word information preserved of a corpus; options as count_words.
+    """Word information preserved of a corpus, H / N times H / M; options and the rest as wer.
+
+    In 0..1, better higher; ties decide how many hits an alignment has.
 
     >>> wip("the cat sat", "the cat sat down")
     0.75
@@ -318,7 +309,8 @@ def align(
 ) -> Alignments:
     """The canonical alignment of each pair, as arrays; objects and text when asked for.
 
-    Inputs and options as count_words, unit "word", "char" or "grapheme".
+    Inputs, options, ties and errors as count_words, unit "word", "char" or "grapheme". Two empty
+    texts have no chunks; of no pairs the arrays are empty.
 
     >>> a = align(["the cat sat"], ["the dog sat down"])
     >>> [(chunk.kind, chunk.reference, chunk.hypothesis) for chunk in a[0]][1:]
@@ -354,8 +346,7 @@ def _error_rate(
             unit, reference, hypothesis, normalise=normalise, empty=empty, policy=policy, by=None,
             items=False, ids=None, confusions=False, lengths=lengths, ignore_index=ignore_index,
         ).error_rate  # fmt: skip
-    if empty not in EMPTY:
-        raise InputError(f"empty must be one of {list(EMPTY)}, got {empty!r}")
+    one_of(empty, "empty", EMPTY)
     pairs = _pairs.open_pairs(reference, hypothesis, unit, normalise, lengths, ignore_index, policy)
     edits = edit.compare_blocks(pairs.blocks(), edit.DISTANCE, policy)
     units, found = (int(x) for x in edits.lengths.sum(axis=0))

@@ -16,7 +16,6 @@ POINT = 2  # punctuation that stays within numbers
 DIGIT = 4
 DASH = 8  # cut off behind a digit
 INNER = 16  # a further byte of a code point
-_ODD = SYMBOL | POINT | DASH
 GROWTH = 24  # more than all passes together can lengthen a row
 
 

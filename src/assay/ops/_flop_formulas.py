@@ -2,7 +2,8 @@
 
 Two FLOPs are one multiplication and one addition. A formula takes the operator's arguments, and
 `out_val`, what it returned. Recurrent cells, attention and quantised layers are counted as their
-matrix products; gates, softmax, scales and roundings are not.
+matrix products; gates, softmax, scales and roundings are not. Euclidean distances count as the sums
+of squares that they are the roots of.
 """
 
 import functools
@@ -50,6 +51,49 @@ def _grouped_product(a: Any, b: Any, *_: Any, **__: Any) -> int:
     if a.ndim == 3 and b.ndim == 2:
         return 2 * int(a.shape[-2]) * int(b.numel())
     return 2 * int(a.numel()) * int(b.shape[-1])
+
+
+def _trilinear(
+    a: Any, b: Any, c: Any, without_a: Any, without_b: Any, without_c: Any, summed: Any,
+    unrolled: int = 1, **__: Any,
+) -> int:  # fmt: skip
+    """nn.Bilinear: a and b, summed along what c lacks, then that and c; what sums nothing is no
+    matrix product. without: axes that each lacks. unrolled: the axis that is summed last."""
+    shapes = []
+    for tensor, lacks in ((a, without_a), (b, without_b), (c, without_c)):
+        shape = [int(width) for width in tensor.shape]
+        for axis in sorted(lacks):
+            shape.insert(axis, 1)
+        shapes.append(shape)
+    first = {axis for axis in summed if axis in without_c and axis != unrolled}
+    sizes = [max(widths) for widths in zip(*shapes, strict=True)]
+    pairs = _size(map(max, *shapes[:2])) if first else 0
+    left = _size(n for axis, n in enumerate(sizes) if axis not in first)
+    return 2 * (pairs + (left if set(summed) - first else 0))
+
+
+def _distances(a: Any, _b: Any, p: float = 2.0, *_: Any, out_val: Any, **__: Any) -> int:
+    """Euclidean ones: a multiply-add for each coordinate, however they are found."""
+    if p != 2:
+        raise ValueError(f"distances of p = {p} are no products")
+    return _outputs_times_inputs(a, out_val=out_val)
+
+
+def _distances_within(a: Any, p: float = 2.0, *_: Any, out_val: Any, **__: Any) -> int:
+    return _distances(a, a, p, out_val=out_val)
+
+
+def _distances_backward(
+    _grad: Any, a: Any, b: Any, p: float, distances: Any, *_: Any, **__: Any
+) -> int:
+    """Of one side: differences, weighted by the gradient and summed over the other side."""
+    return _distances(a, b, p, out_val=distances)
+
+
+def _distances_within_backward(
+    _grad: Any, a: Any, p: float, distances: Any, *_: Any, **__: Any
+) -> int:
+    return 2 * _distances(a, a, p, out_val=distances)  # each is of two rows
 
 
 # -- convolutions ----------------------------------------------------------------------------------
@@ -154,6 +198,12 @@ _ADDED: dict[str, Formula] = {
     "aten.dot": _dot,
     "aten.vdot": _dot,
     "aten.addbmm": _sum_of_products,
+    "aten._trilinear": _trilinear,
+    "aten._cdist_forward": _distances,
+    "aten._cdist_backward": _distances_backward,
+    "aten._euclidean_dist": _distances,
+    "aten._pdist_forward": _distances_within,
+    "aten._pdist_backward": _distances_within_backward,
     "aten._grouped_mm": _grouped_product,
     "aten._scaled_grouped_mm": _grouped_product,
     "quantized.linear": _outputs_times_inputs,

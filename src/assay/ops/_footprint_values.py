@@ -5,7 +5,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["PATTERNS", "logical_size", "nonzero", "pattern_groups", "stored_in"]
+__all__ = ["PATTERNS", "logical_size", "nonzero", "packed_buffers", "pattern_groups", "stored_in"]
+
+PACKED_BITS = (2, 3, 4, 8)  # of a number of GPTQ or AWQ
+PACKED_BESIDE = ("qzeros", "scaled_zeros", "zeros", "scales", "g_idx")  # what it is scaled by
 
 PATTERNS = ((1, 4), (2, 4), (4, 8))  # N of M not zero; what is of one is of those after it
 
@@ -46,6 +49,22 @@ def logical_size(weight: Any) -> int:
     """How many numbers it means: two 4-bit ones packed in a byte are two."""
     shape = getattr(getattr(weight, "quant_state", None), "shape", None)
     return math.prod(weight.shape if shape is None else shape)
+
+
+def packed_buffers(module: Any) -> dict[str, int]:
+    """Buffers that hold the weight of a layer of GPTQ or AWQ, in any of their layouts: how many
+    numbers of the model each means. Of other modules none."""
+    buffers = dict(module.named_buffers(recurse=False))
+    weight = buffers.get("qweight")
+    bits = getattr(module, "bits", getattr(module, "w_bit", None))
+    if weight is None or weight.is_floating_point():
+        return {}
+    if not isinstance(bits, int) or bits not in PACKED_BITS:
+        return {}
+    whole = {"qweight": weight.element_size() * 8 * weight.numel() // bits}
+    if "bias" in buffers:
+        whole["bias"] = buffers["bias"].numel()
+    return {name: whole.get(name, 0) for name in buffers if name in (*PACKED_BESIDE, *whole)}
 
 
 def nonzero(weight: Any, mask: Any = None) -> Any:

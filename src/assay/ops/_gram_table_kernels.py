@@ -113,11 +113,11 @@ def keys_of(above, symbols, lengths, ranks, length, places):
 
 
 @kernel
-def put_counts(chosen, numbers, found, counts, least, places, out):
-    """Of each chosen node where it stands in the table, and its count, if that is above `least`."""
+def put_counts(chosen, numbers, found, counts, places, out):
+    """Of each chosen node where it stands in the table, and its count, if that is above 1."""
     for k in range(len(chosen)):
         at = found[numbers[k]]
-        if at >= 0 and counts[at] > least:
+        if at >= 0 and counts[at] > 1:
             places[chosen[k]] = at
             out[chosen[k]] = counts[at]
 

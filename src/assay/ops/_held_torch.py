@@ -60,7 +60,7 @@ class Folded(NamedTuple):
 
 
 class Held:
-    """Items on one device, as columns of fixed types; see Source in core/waiting.py."""
+    """Items on one device, as columns of fixed types; see Unread in core/waiting.py."""
 
     def __init__(
         self, counter: Counter, kind: Any, n: int, batches: tuple[Columns, ...] = (),
@@ -89,7 +89,7 @@ class Held:
         return cls(counter, kind, n, (_copied(columns),))
 
     def plus(self, other: Any) -> "Held | None":
-        """See Source."""
+        """See Unread."""
         if not isinstance(other, Held):
             return None
         if self._sum is not None and self._sum[0]() is other:

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from assay.core.checks import one_of
 from assay.core.errors import AssayError, InputError
 from assay.ops._similarity_launch import COSINE, DOT, L2
 
@@ -200,8 +201,7 @@ def prepare(
     name: str, query: torch.Tensor, gallery: torch.Tensor, metric: str, backend: str | None
 ) -> tuple[Side, Side, int, Any]:
     """Both sides with canonical norms and bounds, the metric's number, and the kernels or None."""
-    if metric not in METRICS:
-        raise InputError(f"{name}: metric must be one of {', '.join(METRICS)}, got {metric!r}")
+    one_of(metric, f"{name}: metric", METRICS)
     for argument, values in (("query", query), ("gallery", gallery)):
         if values.ndim != 2 or values.shape[1] == 0:
             shape = list(values.shape)

@@ -1,4 +1,4 @@
-"""The Numba kernel that numbers the words of a text. `ops/sentences.py` is its only caller.
+"""The Numba kernel that numbers the words of a text, for `ops/ngram.py` and `ops/phrases.py`.
 
 Unlike the numbers of `_word_kernels`, which hold within a pair, these hold within one text, however
 many rows it has; the table grows as words are met. Equality is decided by the characters: a key

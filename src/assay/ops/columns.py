@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 
-__all__ = ["as_array", "as_floats", "on_device", "refuse_missing", "same_length"]
+__all__ = ["as_array", "as_floats", "is_arrow", "on_device", "refuse_missing", "same_length"]
 
 
 def as_array(data: Any, what: str) -> npt.NDArray[Any]:
@@ -33,6 +33,11 @@ def on_device(data: Any) -> bool:
     if type(data) is np.ndarray or not hasattr(data, "detach"):
         return False
     return bool(data.device.type != "cpu")
+
+
+def is_arrow(data: Any) -> bool:
+    """Whether the data is pyarrow's, which need not be imported to know."""
+    return type(data).__module__.partition(".")[0] == "pyarrow"
 
 
 def refuse_missing(column: npt.NDArray[Any], what: str) -> None:
@@ -84,7 +89,7 @@ def _converted(data: Any, what: str) -> npt.NDArray[Any]:
     if hasattr(data, "null_count") and _nulls(data):
         raise InputError(f"{what} holds {_nulls(data)} nulls; drop those rows")
     try:
-        if type(data).__module__.partition(".")[0] == "pyarrow":
+        if is_arrow(data):
             return np.asarray(data.to_numpy() if hasattr(data, "chunks") else data.to_numpy(False))
         array = np.asarray(data)
     except ValueError as error:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from assay.core.errors import InputError
+from assay.core.checks import one_of
 from assay.core.optional import require
 from assay.core.ragged import Ragged
 from assay.ops import _cut_kernels as kernels
@@ -57,9 +57,7 @@ _WRITTEN_FORMS = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 
 def tokenizer(name: str) -> Cut:
     """The tokeniser of a name."""
-    if name not in TOKENIZERS:
-        raise InputError(f"tokenizer must be one of {', '.join(TOKENIZERS)}, got {name!r}")
-    return TOKENIZERS[name]
+    return TOKENIZERS[one_of(name, "tokenizer", TOKENIZERS)]
 
 
 def cut_none(text: Ragged) -> Ragged:

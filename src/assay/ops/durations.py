@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["ERROR", "at_rank", "bucket_of", "middle_of", "quantile"]
+__all__ = ["ERROR", "LAST", "at_rank", "bucket_of", "middle_of", "quantile"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 ERROR = 2.0**-11  # of a middle, relative to any duration of its bucket
+LAST = (52 << 10) + 2047  # the bucket of 2^63 - 1 ns
 
 
 def bucket_of(ns: Any) -> Ints:

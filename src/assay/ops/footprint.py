@@ -17,6 +17,7 @@ from assay.ops._footprint_values import (
     PATTERNS,
     logical_size,
     nonzero,
+    packed_buffers,
     pattern_groups,
     stored_in,
 )
@@ -68,10 +69,14 @@ def weigh(what: str, model: Any, name: str = "model") -> Holdings:
                 scale.parameter(row, parameter, mask, _pruned_along(modules, path, own, parameter))
                 if mask is not None:
                     masks.add(id(mask))
-            for _, buffer in module.named_buffers(recurse=False):
+            means = packed_buffers(module)
+            for own, buffer in module.named_buffers(recurse=False):
                 held = scale.bytes_of(buffer)
-                row["buffer_bytes"] += held
+                row["param_bytes" if own in means else "buffer_bytes"] += held
                 row["mask_bytes"] += held if id(buffer) in masks else 0
+                if own in means and held:
+                    row["params"] += means[own]
+                    row["stored"] += buffer.numel()
         for path, own, value in _unregistered(model, state):
             scale.packed(scale.rows[path], own, value)
     rows = {path: row for path, row in scale.rows.items() if any(row.values())}

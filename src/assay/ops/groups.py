@@ -7,11 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
-from assay.core.ragged import Ragged
 
-__all__ = ["group_codes", "rows_of_codes"]
+__all__ = ["check_by", "group_codes"]
 
 NULL = "(none)"
+
+
+def check_by(by: Any) -> None:
+    """Refuse columns to group by that have no names."""
+    if by is not None and not isinstance(by, Mapping):
+        raise InputError(f"by must be a mapping of names to columns, got {type(by).__name__}")
 
 
 def group_codes(
@@ -41,21 +46,6 @@ def group_codes(
     for place in np.argsort(first):  # in order of first occurrence; equal texts are one group
         final[place] = numbers.setdefault(keys[used[place]], len(numbers))
     return list(numbers), final[dense]
-
-
-def rows_of_codes(query: npt.NDArray[np.int64], gallery: npt.NDArray[np.int64]) -> Ragged:
-    """The gallery rows that have the code of each query, in order.
-
-    >>> rows_of_codes(np.array([7, 8]), np.array([8, 7, 8]))[1].tolist()
-    [0, 2]
-    """
-    order = np.argsort(gallery, kind="stable")
-    ordered = gallery[order]
-    begins = np.searchsorted(ordered, query, "left")
-    lengths = np.searchsorted(ordered, query, "right") - begins
-    ends = np.cumsum(lengths)
-    inner = np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
-    return Ragged.from_lengths(order[np.repeat(begins, lengths) + inner], lengths)
 
 
 def _distinct(data: Any, name: str, n: int) -> tuple[list[str], npt.NDArray[np.int64]]:

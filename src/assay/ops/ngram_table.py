@@ -22,7 +22,6 @@ from assay.ops.ngram import ItemNgrams, Sentences, item_ngrams
 __all__ = ["NgramTable", "count_ngrams", "word_list"]
 
 Ints = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.int32]
 
 _WORD = 0xFFFFFFFF
 
@@ -72,7 +71,7 @@ class NgramTable:
             chosen, keys = kernels.keys_of(*ngrams[1:4], ranks, k + 1, places)
             distinct, _, numbers = kernels.count_keys(keys)
             found = kernels.find_keys(table, distinct)
-            kernels.put_counts(chosen, numbers, found, counts, 1, places, out)
+            kernels.put_counts(chosen, numbers, found, counts, places, out)
         return out
 
     @functools.cached_property

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import is_one_of
 from assay.core.errors import InputError
 from assay.core.optional import require
 from assay.core.ragged import Ragged
@@ -44,8 +45,9 @@ def resolve(normalise: str | Callable[[str], str]) -> tuple[Normaliser | None, s
     """A normaliser of packed text and its name in signatures, from a name or a function of str."""
     if callable(normalise):
         return functools.partial(_apply, normalise, {}), name_of(normalise)
-    if normalise not in NAMED:
-        raise InputError(f"normalise must be one of {list(NAMED)} or a function, got {normalise!r}")
+    if not is_one_of(normalise, NAMED):
+        known = ", ".join(NAMED)
+        raise InputError(f"normalise must be one of {known} or a function, got {normalise!r}")
     return NAMED[normalise]()
 
 

@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 from assay.core.ragged import Ragged
-from assay.core.threads import parallel, thread_count
+from assay.core.threads import parallel
 from assay.ops import normalise as normalisers
 from assay.ops import tokens
 from assay.ops._cut_kernels import interleave
+from assay.ops.blocks import MAX_BLOCK, block_size, length_of_rows
+from assay.ops.columns import is_arrow
 from assay.ops.cutting import cut_ptb
 
 __all__ = ["Captions"]
@@ -24,9 +26,6 @@ __all__ = ["Captions"]
 Ints = npt.NDArray[np.int64]
 Made = TypeVar("Made")
 
-MIN_BLOCK, MAX_BLOCK = 1 << 15, 1 << 20  # bytes, about
-BLOCKS_PER_THREAD = 3
-SAMPLE = 256  # texts that tell how long texts are
 LISTS = (list, tuple, np.ndarray)
 
 
@@ -75,11 +74,9 @@ class Captions:
         return list(parallel(lambda block: function(*block()), self._blocks()))
 
     def _blocks(self) -> Iterator[Callable[[], tuple[Ragged, Ints]]]:
-        length = max(1.0, _length(self.references) * (1 + len(self.references) / max(1, self.n)))
-        size = int(MIN_BLOCK / length)
-        if self.n > size:
-            share = -(-self.n // (BLOCKS_PER_THREAD * thread_count()))
-            size = max(1, min(max(size, share), int(self.largest / length)))
+        own = length_of_rows(self.references)
+        length = max(1.0, own * (1 + len(self.references) / max(1, self.n)))
+        size = block_size(self.n, length, self.largest)
         for start in range(0, self.n, size):
             block = partial(self._block, start, min(start + size, self.n))
             if self.callers:
@@ -118,17 +115,6 @@ class Captions:
             f"got {self.references[at]!r}; leave it out of the list",
             row=item,
         )
-
-
-def _length(texts: Sequence[Any] | Ragged) -> float:
-    """About how many bytes a text has; one without a length is refused later, by its index."""
-    if isinstance(texts, Ragged):
-        return float(texts.offsets[-1] - texts.offsets[0]) / max(1, len(texts))
-    sample = texts[:: max(1, len(texts) // SAMPLE)]
-    try:
-        return sum(map(len, sample)) / max(1, len(sample))
-    except TypeError:
-        return 0.0
 
 
 def _interleaved(hypotheses: Ragged, references: Ragged, refs: Ints) -> Ragged:
@@ -174,7 +160,7 @@ def _listed(item: Any, row: int) -> Any:
 def _list_column(reference: Any) -> tuple[Sequence[Any] | Ragged, Ints] | None:
     """The texts and the lengths of an Arrow or polars column of lists; None of anything else."""
     array = reference.to_arrow() if hasattr(reference, "to_arrow") else reference
-    if type(array).__module__.partition(".")[0] != "pyarrow":
+    if not is_arrow(array):
         return None
     import pyarrow as pa
     import pyarrow.compute as pc

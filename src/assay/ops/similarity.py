@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.core.checks import one_of
 from assay.core.errors import AssayError, InputError
-from assay.core.ragged import Ragged
+from assay.core.ragged import Ragged, rows_of_codes
 from assay.ops.backend import choose, on_device
-from assay.ops.groups import rows_of_codes
 from assay.ops.rankings import first_repeat, order_of_pairs
 from assay.ops.vectors import Vectors, vectors
 
@@ -66,7 +66,7 @@ def topk(
     >>> found.index.tolist(), found.scores.tolist()
     ([[1, 2]], [[1.0, 0.8]])
     """
-    _check_metric(metric)
+    one_of(metric, "metric", METRICS)
     if _on_device(query, gallery):
         from assay.ops._similarity_torch import topk_device
 
@@ -103,7 +103,7 @@ def score_pairs(
     """The canonical score of query rows[p] and gallery row items[p], float64 [p]."""
     from assay.ops._similarity_ranks import pair_keys
 
-    _check_metric(metric)
+    one_of(metric, "metric", METRICS)
     x, y = _both(query, gallery)
     return _as_scores(pair_keys(x, y, rows, items, metric), metric)
 
@@ -133,7 +133,7 @@ def rank_pairs(
     canonical scores, and left out of what is counted. verify: so many queries are counted again
     by the canonical score alone, and a difference is a VerifyError.
     """
-    _check_metric(metric)
+    one_of(metric, "metric", METRICS)
     if _on_device(query, gallery):
         return _rank_on_device(
             query, gallery, relevant, metric, exclude, groups, reverse, first, scores, verify
@@ -158,11 +158,6 @@ def rank_pairs(
         r_above, r_before, r_after = back + _among(local, rows, keys, here)
         other = PairCounts(r_above, r_before, r_after, None, scores)
     return PairCounts(above, before, after, other, scores)
-
-
-def _check_metric(metric: str) -> None:
-    if metric not in METRICS:
-        raise InputError(f"metric must be one of {', '.join(METRICS)}, got {metric!r}")
 
 
 def _on_device(query: Any, gallery: Any) -> bool:

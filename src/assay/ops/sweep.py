@@ -148,11 +148,12 @@ def weighted_side(rows: Floats) -> tuple[Floats, Floats]:
         some = order[among]
         order[among] = some[np.lexsort((rows[some, 1], -rows[some, 0]))]
     del equal
+    score += 0.0  # -0.0 becomes 0.0
     weight = rows[order, 1]
     del order
     sums = np.zeros(len(rows) + 1)
     np.cumsum(weight, out=sums[1:])
-    return score[::-1] + 0.0, sums
+    return score[::-1], sums
 
 
 def bits_of(score: Any) -> npt.NDArray[np.uint16]:

@@ -21,6 +21,7 @@ from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.ops import _token_kernels as kernels
 from assay.ops import _word_kernels as word_kernels
+from assay.ops.columns import is_arrow
 
 __all__ = [
     "Pairs",
@@ -103,7 +104,7 @@ def column(texts: Any, what: str) -> Sequence[Any] | Ragged:
     texts: a list or other sequence of str, an Arrow string array (plain, large, view, dictionary;
     chunked or sliced), a pandas or polars string column.
     """
-    if hasattr(texts, "__arrow_array__") or hasattr(texts, "to_arrow") or _is_arrow(texts):
+    if hasattr(texts, "__arrow_array__") or hasattr(texts, "to_arrow") or is_arrow(texts):
         array = _arrow_array(texts)
         if array is not None:
             return _from_arrow(array, what)
@@ -294,17 +295,13 @@ def _padded(data: bytes) -> npt.NDArray[np.uint8]:
     return np.frombuffer(data if len(data) >= 8 else data.ljust(8, b"\0"), np.uint8)
 
 
-def _is_arrow(data: Any) -> bool:
-    return type(data).__module__.partition(".")[0] == "pyarrow"
-
-
 def _arrow_array(data: Any) -> Any:
     """The Arrow array behind a column, or None where it is not a column of strings."""
     import pyarrow as pa
 
     if hasattr(data, "to_arrow"):  # polars
         data = data.to_arrow()
-    elif not _is_arrow(data):  # pandas
+    elif not is_arrow(data):  # pandas
         try:
             data = pa.array(data, from_pandas=True)
         except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):

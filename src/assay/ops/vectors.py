@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError
+from assay.ops.columns import is_arrow
 
 __all__ = ["Vectors", "vectors"]
 
@@ -75,7 +76,7 @@ def vectors(data: Any, what: str) -> Vectors:
         return Vectors([data.detach()], what)
     if isinstance(data, np.ndarray):
         return Vectors([data], what)
-    if type(data).__module__.partition(".")[0] == "pyarrow":
+    if is_arrow(data):
         chunks = getattr(data, "chunks", [data])
         return Vectors([_of_arrow(chunk, what) for chunk in chunks], what)
     try:

@@ -24,7 +24,10 @@ MAGIC = {
     b"ARROW1": ".arrow", b"\xff\xff\xff\xff": ".arrows",
 }  # fmt: skip
 # What NumPy has to say of a header that is none.
-BROKEN = (ValueError, EOFError, ArithmeticError, RuntimeError, SyntaxError, tokenize.TokenError)
+BROKEN = (
+    ValueError, TypeError, EOFError, ArithmeticError, RuntimeError, SyntaxError,
+    tokenize.TokenError,
+)  # fmt: skip
 KINDS = "fiub"  # floats, integers, booleans
 
 
@@ -61,7 +64,7 @@ def check_table(path: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None
         raise DataError(f"{path}: holds {dtype}, expected numbers; save it as float32")
     if len(shape) != 2:
         raise DataError(f"{path}: expected shape [rows, width], got {shape}")
-    if 0 in shape:
+    if min(shape) < 1:
         raise DataError(f"{path}: holds no vectors, its shape is {shape}; was it written?")
 
 
@@ -118,8 +121,15 @@ def _of_npz(name: str, path: str, key: str | None) -> npt.NDArray[Any]:
                 example = f"name one, as in {name}:{names[0]}" if names else "was it written?"
                 raise DataError(f"{name}: {what}; {there}; {example}")
             array: npt.NDArray[Any] = arrays[key]
+            if not isinstance(array, np.ndarray):  # bytes, of what does not begin as one
+                raise ValueError("it does not begin as an array")
     except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(
+            f"{name}:{key}: tells of more than memory holds; save it as a .npy, which is read in "
+            f"place, or make it again if it is damaged ({error})"
+        ) from error
     except (*BROKEN, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise damaged(f"{name}:{key}" if key else name, error) from error
     return array

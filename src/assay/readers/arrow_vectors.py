@@ -29,7 +29,9 @@ def _of_arrow(
     with readable(name), pa.memory_map(path) as source:
         file = open_ipc(source)
         key = _chosen(name, file.schema, key)
-        return _stacked(f"{name}:{key}", file.read_all().column(key))
+        column = file.read_all().column(key)
+        column.validate(full=True)  # of a damaged file, offsets lead out of what was read
+        return _stacked(f"{name}:{key}", column)
 
 
 READERS: Mapping[str, Callable[[str, str, str | None], npt.NDArray[Any]]] = {

@@ -23,7 +23,7 @@ from pyarrow import fs
 from assay.core.errors import AssayError, DataError
 from assay.core.optional import require
 
-__all__ = ["File", "expand", "readable"]
+__all__ = ["File", "expand", "matching", "readable"]
 
 CHUNK = 1 << 16  # bytes read at once to find an end of a line
 CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
@@ -180,10 +180,16 @@ def expand(path: str | os.PathLike[str]) -> list[File]:
             return [found]
         if re.match(r"[A-Za-z][\w+.-]*(://|::)", text):
             return _remote(text)
-    names = sorted(glob.glob(text, recursive=True))
-    files = [file for name in names if not os.path.isdir(name) and (file := _local(name))]
-    if files:
-        return files
+    return [file for name in matching(text) if (file := _local(name))]
+
+
+def matching(text: str) -> list[str]:
+    """The local files that a path or a glob stands for, sorted. None is a DataError."""
+    if os.path.exists(text):
+        return [text]
+    names = [name for name in sorted(glob.glob(text, recursive=True)) if not os.path.isdir(name)]
+    if names:
+        return names
     if glob.has_magic(text):
         raise DataError(f"{text}: no file matches; check the folder and the pattern")
     raise DataError(f"{text}: no such file; check the path")

@@ -23,7 +23,7 @@ from assay.readers.blocks import Block, blocks
 from assay.readers.columns import Columns, sliced
 from assay.readers.files import File
 
-__all__ = ["json_ranges", "read_jsonl"]
+__all__ = ["json_ranges"]
 
 RANGE_BYTES = 32 << 20  # of a part of a file that is not compressed
 

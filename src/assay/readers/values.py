@@ -17,15 +17,15 @@ import pyarrow.compute as pc
 
 from assay.core.errors import InputError
 
-__all__ = ["labels_of", "named", "numbers_of", "whole"]
+__all__ = ["labels_of", "named", "numbers_of", "whole_of"]
 
 WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})(?:\.0+)?")
 
 
-def whole(text: str) -> int | None:
+def whole_of(text: str) -> int | None:
     """The number that the text is, if it is a whole one as a program writes it.
 
-    >>> whole("7"), whole("-1.0"), whole("007"), whole("7.5")
+    >>> whole_of("7"), whole_of("-1.0"), whole_of("007"), whole_of("7.5")
     (7, -1, None, None)
     """
     return int(text.partition(".")[0]) if WHOLE.fullmatch(text) else None
@@ -37,7 +37,7 @@ def named(texts: Iterable[str]) -> Mapping[str, int | str]:
     >>> named(["1", "0.0"]), named(["1", "007"])
     ({'1': 1, '0.0': 0}, {'1': '1', '007': '007'})
     """
-    names = {text: whole(text) for text in texts}
+    names = {text: whole_of(text) for text in texts}
     if None in names.values():
         return {text: text for text in names}
     return {text: number for text, number in names.items() if number is not None}
@@ -58,6 +58,8 @@ def labels_of(column: pa.Array, what: str) -> tuple[list[str], npt.NDArray[np.in
     if not (texts or numbers or pa.types.is_null(kind)):
         raise InputError(f"{what} holds {kind}, expected labels: text or whole numbers")
     _refuse_null(column, what)
+    if pa.types.is_float16(column.type):  # of which Arrow makes no dictionary
+        column = pa.array(column.to_numpy(zero_copy_only=False).astype(np.float32))
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     values = column.dictionary.to_pylist()

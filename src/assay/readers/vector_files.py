@@ -16,7 +16,7 @@ from assay.readers.arrays import BROKEN, check_table, damaged, kind_of, named_pa
 from assay.readers.arrow_vectors import ParquetVectors
 from assay.readers.files import expand, readable
 
-__all__ = ["BLOCK_BYTES", "VectorFiles"]
+__all__ = ["VectorFiles"]
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.record import RunRecord, group_of
 from assay.core.score import Better
@@ -186,11 +187,7 @@ class Ablation:
         return self._table(f"By {a} and {b}", [self._place(a), self._place(b)])
 
     def _place(self, factor: str) -> int:
-        if factor not in self.factors:
-            raise InputError(
-                f"ablation: factor must be one of {', '.join(self.factors)}, got {factor!r}"
-            )
-        return self.factors.index(factor)
+        return self.factors.index(one_of(factor, "ablation: factor", self.factors))
 
     def combination(self, reference: Mapping[str, Any]) -> Levels:
         """The only combination with these levels, or an InputError."""

@@ -4,7 +4,7 @@ import math
 import os
 import re
 import statistics
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from assay.core.errors import InputError
@@ -19,6 +19,7 @@ __all__ = [
     "as_records",
     "chosen",
     "directed",
+    "listed",
     "mean",
     "named",
     "natural",
@@ -112,11 +113,20 @@ def chosen(metric: str, names: Mapping[Identity, str], what: str) -> Identity:
         return metric, ()
     known = [name for name in names.values() if name.endswith(f"/{metric}")]
     known = known or list(names.values())
-    more = f" and {len(known) - TOLD:,} more" if len(known) > TOLD else ""
     raise InputError(
         f"{what}: metric must be one that was logged, got {metric!r}; "
-        f"there are {', '.join(known[:TOLD]) or 'none'}{more}"
+        f"there are {listed(known, TOLD) or 'none'}"
     )
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def directed(series: Iterable[Series]) -> Better:

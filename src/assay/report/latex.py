@@ -1,8 +1,8 @@
 """A table as LaTeX, for the package booktabs."""
 
-import math
 import re
 
+from assay.report.pareto import best_rows
 from assay.report.render import Table, printable, shown
 
 __all__ = ["latex"]
@@ -48,7 +48,7 @@ def latex(table: Table) -> str:
     bold = {
         (row, c)
         for c, name in enumerate(table.columns)
-        for row in _best([row[c] for row in table.rows], table.better.get(name))
+        for row in best_rows([row[c] for row in table.rows], table.better.get(name))
     }
     lines = [
         " & ".join(
@@ -74,16 +74,6 @@ def latex(table: Table) -> str:
         r"\end{table}",
     ]
     return "\n".join(parts) + "\n"
-
-
-def _best(cells: list[object], better: str | None) -> list[int]:
-    """The rows of the best number, of two or more."""
-    found = {r: float(c) for r, c in enumerate(cells) if isinstance(c, (int, float))}
-    found = {r: value for r, value in found.items() if not math.isnan(value)}
-    if better is None or len(found) < 2:
-        return []
-    best = (max if better == "higher" else min)(found.values())
-    return [r for r, value in found.items() if value == best]
 
 
 def _number(cell: str | int | float | None) -> str:

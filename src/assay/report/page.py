@@ -13,12 +13,20 @@ from typing import Any, NamedTuple
 
 from assay.core.explained import Explained
 from assay.core.optional import require
-from assay.core.output import whole, writing
+from assay.core.output import write_whole
 from assay.core.record import RunRecord
 from assay.report.groups import Records, as_records
 from assay.report.page_data import embedded, policy
 from assay.report.page_figures import Figure
-from assay.report.page_sections import Section, comparison, details, sections_of, when
+from assay.report.page_sections import (
+    Section,
+    Significance,
+    comparison,
+    details,
+    sections_of,
+    when,
+)
+from assay.report.pareto import best_rows
 from assay.report.render import Cell, Table, printable, shown
 
 __all__ = ["page", "write_page"]
@@ -35,6 +43,7 @@ def page(
     positive: str = "positive",
     figures: Sequence[Figure] = (),
     notes: Sequence[str] = (),
+    significance: Significance | None = None,
 ) -> str:
     """A page of HTML: overview, tables, diagrams, runs side by side, and explorers of errors.
 
@@ -42,14 +51,15 @@ def page(
     of metrics.explain_… made. title: by default the name of the run. metric: what runs are judged
     by; by default val_macro_f1 or what is logged first and says which way is better. positive: what
     the class is called that F1 is of. figures: more diagrams, as SVG. notes: what people must know
-    besides, in the last section.
+    besides, in the last section. significance: from the runs of a pipeline to p-values as stages()
+    takes them, and a note.
 
     The same records give the same bytes. Tables and diagrams say what they leave out. InputError of
     no run, and for a metric that none has.
     """
     rows = explorers or {}
     several = _told_apart(as_records(records, "page") if records or not rows else [])
-    found = sections_of(several, metric, positive, figures)
+    found = sections_of(several, metric, positive, figures, significance)
     data = [(f"explorer-{number}", *embedded(_plain(own))) for number, own in
             enumerate(rows.values(), 1)]  # fmt: skip
     for number, (name, own) in enumerate(rows.items(), 1):
@@ -77,8 +87,7 @@ def write_page(
     """
     path = os.fspath(path)
     text = page(records, explorers, **options)
-    with whole(path, "report.html") as temporary, writing(path), open(temporary, "wb") as file:
-        file.write(text.encode("utf-8", "replace"))
+    write_whole(path, text.encode("utf-8", "replace"), "report.html")
     return path
 
 
@@ -145,16 +154,12 @@ def _filled(
 
 def _seen(table: Table) -> _Seen:
     table = table.for_people()
-    best = set()
-    for column, name in enumerate(table.columns):
-        if way := table.better.get(name):
-            cells = [(row[column], number) for number, row in enumerate(table.rows)]
-            values = [cell for cell, _ in cells if isinstance(cell, (int, float)) and cell == cell]
-            if len(set(values)) > 1:
-                top = max(values) if way == "higher" else min(values)
-                best |= {(number, column) for cell, number in cells if cell == top}
-    numbers = table.numeric()
-    return _Seen(table.title, table.note, table.columns, table.rows, numbers, frozenset(best))
+    best = frozenset(
+        (row, column)
+        for column, name in enumerate(table.columns)
+        for row in best_rows([own[column] for own in table.rows], table.better.get(name))
+    )
+    return _Seen(table.title, table.note, table.columns, table.rows, table.numeric(), best)
 
 
 def _shown(cell: Cell) -> str:

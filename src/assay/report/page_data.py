@@ -7,9 +7,9 @@ import json
 import re
 from typing import Any
 
-from assay.report.render import finite
+from assay.report.render import json_value
 
-__all__ = ["embedded", "policy", "source_hash"]
+__all__ = ["embedded", "policy"]
 
 LARGE = 1 << 20  # characters from which data is compressed
 
@@ -29,7 +29,7 @@ def embedded(data: Any) -> tuple[str, bool]:
     try:
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
-        text = json.dumps(_finite(data), ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(_plain(data), ensure_ascii=False, separators=(",", ":"))
     text = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     if len(text) < LARGE:
         return text.translate(_UNSAFE), False
@@ -51,9 +51,9 @@ def source_hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _finite(data: Any) -> Any:
+def _plain(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
+        return {key: _plain(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [_finite(value) for value in data]
-    return finite(data)
+        return [_plain(value) for value in data]
+    return json_value(data)

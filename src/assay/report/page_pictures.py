@@ -8,6 +8,7 @@ from typing import NamedTuple
 from assay.core.errors import DataError
 from assay.core.paths import path_inside
 from assay.core.record import File, RunRecord
+from assay.report.groups import listed
 
 __all__ = ["Picture", "pictures"]
 
@@ -55,8 +56,7 @@ def pictures(records: Sequence[RunRecord]) -> tuple[list[Picture], list[str]]:
         found.append(Picture(title, f"data:{kind};base64,{base64.b64encode(data).decode()}"))
     notes = [f"{earlier:,} pictures of earlier steps are left out."] * bool(earlier)
     if left:
-        more = f" and {len(left) - TOLD:,} more" * (len(left) > TOLD)
-        notes.append(f"Left out: {', '.join(left[:TOLD])}{more}.")
+        notes.append(f"Left out: {listed(left, TOLD)}.")
     return found, notes
 
 

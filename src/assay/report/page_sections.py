@@ -2,11 +2,11 @@
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from assay.core.errors import InputError
+from assay.core.errors import DataError, InputError
 from assay.core.record import RunRecord
 from assay.report import page_figures as draw
 from assay.report.folds import Folds, folds, over_folds
@@ -14,17 +14,20 @@ from assay.report.groups import Series, chosen, named, series_of
 from assay.report.page_figures import Figure
 from assay.report.page_pictures import Picture, pictures
 from assay.report.page_settings import fronts, settings_of, trends
-from assay.report.render import Cell, Table, finite
+from assay.report.render import Cell, Table, json_value
 from assay.report.stages import stages, with_stages_alike
 from assay.report.summary import runs, stacked
 
-__all__ = ["Card", "Section", "comparison", "details", "sections_of", "when"]
+__all__ = ["Card", "Section", "Significance", "comparison", "details", "sections_of", "when"]
 
 CARDS = 6
 ROWS = 1000  # of a table
 COLUMNS = 24
 UNITS = ("ms", "s", "bytes", "%", "GB", "MB")  # that are seen behind a number
 COMPARED = 3  # runs that are side by side at first
+
+# From the runs of a pipeline to stage -> metric -> p, and a note.
+Significance = Callable[[Sequence[RunRecord]], tuple[Mapping[str, Mapping[str, float]], str]]
 
 
 class Card(NamedTuple):
@@ -49,7 +52,11 @@ class Section(NamedTuple):
 
 
 def sections_of(
-    records: Sequence[RunRecord], metric: str | None, positive: str, figures: Sequence[Figure]
+    records: Sequence[RunRecord],
+    metric: str | None,
+    positive: str,
+    figures: Sequence[Figure],
+    significance: Significance | None = None,
 ) -> list[Section]:
     """All sections that the runs have something for, but the details."""
     if not records:
@@ -65,7 +72,7 @@ def sections_of(
     if drawn:
         found.append(Section("curves", "Training", figures=drawn, notes=notes))
     found += _folds(records, judged)
-    found += _stages(records, positive)
+    found += _stages(records, positive, significance or _untested)
     found += _settings(records, judged)
     drawn, notes = draw.thresholds(records)
     if drawn or figures:
@@ -92,7 +99,7 @@ def comparison(records: Sequence[RunRecord], metric: str | None) -> dict[str, An
     table = _judged_first(runs(records), judged)
     kept = table.rows[:ROWS]
     rows = [
-        {"name": name, "better": table.better.get(name), "values": [finite(r[c]) for r in kept]}
+        {"name": name, "better": table.better.get(name), "values": [json_value(r[c]) for r in kept]}
         for c, name in enumerate(table.columns)
         if c
     ]
@@ -215,17 +222,31 @@ def _folds(records: Sequence[RunRecord], judged: str | None) -> list[Section]:
     return [Section("folds", "Folds", figures=figures, tables=tables, notes=_few(notes))]
 
 
-def _stages(records: Sequence[RunRecord], positive: str) -> list[Section]:
+def _stages(
+    records: Sequence[RunRecord], positive: str, significance: Significance
+) -> list[Section]:
+    def table_of(own: Sequence[RunRecord]) -> Table:
+        try:
+            p_values, note = significance(own)
+        except DataError as error:
+            p_values, note = {}, f"no p: {error}"
+        table = stages(own, positive, significance=p_values)
+        return replace(table, note="; ".join(filter(None, (table.note, note))))
+
     if not any("stage" in one.tags for one in series_of(records)):
         return []
     if (own := with_stages_alike(records)) is not None:
-        table = _within(stacked([(one.name, stages(one, positive)) for one in own], "run"))
+        table = _within(stacked([(one.name, table_of([one])) for one in own], "run"))
         return [Section("stages", "Stages", tables=[table])]
     try:
-        table = stages(records, positive)
+        table = table_of(records)
     except InputError as error:
         return [Section("stages", "Stages", notes=[str(error)])]
     return [Section("stages", "Stages", figures=draw.stage_figures(table), tables=[table])]
+
+
+def _untested(records: Sequence[RunRecord]) -> tuple[Mapping[str, Mapping[str, float]], str]:
+    return {}, ""
 
 
 def _settings(records: Sequence[RunRecord], judged: str | None) -> list[Section]:

@@ -8,7 +8,7 @@ from assay.core.errors import InputError
 from assay.core.record import RunRecord
 from assay.core.score import Better, flat_key
 from assay.report.ablation import ablation
-from assay.report.groups import Series, directed, mean, numeric, series_of
+from assay.report.groups import Series, directed, listed, mean, numeric, series_of
 from assay.report.page_figures import Figure, number
 from assay.report.plot_ablation import Trend, ablation_trend
 from assay.report.plot_pareto import Point, pareto_scatter
@@ -101,8 +101,7 @@ def trends(
         tables.append(table)
     notes = []
     if left:
-        more = f" and {len(left) - TOLD:,} more" * (len(left) > TOLD)
-        notes.append(f"Settings that differ and are left out: {', '.join(left[:TOLD])}{more}.")
+        notes.append(f"Settings that differ and are left out: {listed(left, TOLD)}.")
     return figures, tables, notes
 
 

@@ -1,4 +1,4 @@
-"""Pareto fronts: what nothing else beats in every respect."""
+"""What nothing else beats: of one column, and in every respect (Pareto fronts)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,21 @@ from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.score import Better
 
-__all__ = ["pareto"]
+__all__ = ["best_rows", "pareto"]
+
+
+def best_rows(cells: Sequence[Any], better: Better) -> list[int]:
+    """The rows of the best number; none where no two numbers differ.
+
+    >>> best_rows([0.5, None, 0.7, 0.7], "higher"), best_rows([0.5, 0.5], "higher")
+    ([2, 3], [])
+    """
+    numbers = {row: own for row, own in enumerate(cells) if isinstance(own, (int, float))}
+    numbers = {row: own for row, own in numbers.items() if own == own}
+    if better is None or len({*numbers.values()}) < 2:
+        return []
+    best = (max if better == "higher" else min)(numbers.values())
+    return [row for row, own in numbers.items() if own == best]
 
 
 def pareto(values: Any, better: Sequence[Better]) -> npt.NDArray[np.int64]:

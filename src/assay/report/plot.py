@@ -30,7 +30,11 @@ __all__ = ["Curve", "Mark", "precision_recall", "reliability", "roc", "threshold
 def roc(
     curves: Sequence[Curve], marks: Sequence[Mark] = (), title: str = "ROC", format: Format = "png"
 ) -> bytes:
-    """True by false positive rate, with the diagonal of chance."""
+    """True by false positive rate, with the diagonal of chance.
+
+    >>> roc([Curve("AUC 1", [0, 0, 1], [0, 1, 1])])[1:4]
+    b'PNG'
+    """
     with Sheet((5.4, 5.4), title, format) as sheet:
         axes = sheet.axes()
         axes.plot([0, 1], [0, 1], label="chance", **CHANCE)
@@ -47,7 +51,11 @@ def precision_recall(
     share: float | None = None, format: Format = "png",
 ) -> bytes:  # fmt: skip
     """Precision by recall, x downwards from 1, drawn as the steps whose area is average precision.
-    share: of positives, which is the precision of chance."""
+    share: of positives, which is the precision of chance.
+
+    >>> precision_recall([Curve("AP 1", [0, 1, 1], [1, 1, 0.5])], share=0.5)[1:4]
+    b'PNG'
+    """
     with Sheet((5.4, 5.4), title, format) as sheet:
         axes = sheet.axes()
         if share is not None:
@@ -65,7 +73,11 @@ def threshold(
     grid: Curve | None = None, format: Format = "png",
 ) -> bytes:  # fmt: skip
     """Metrics by threshold, the first one in front; x upwards. grid: points that were looked at;
-    marks: thresholds, with a line down to the axis."""
+    marks: thresholds, with a line down to the axis.
+
+    >>> threshold([Curve("accuracy", [0.2, 0.8], [0.5, 1])], [Mark("best", 0.8, 1)])[1:4]
+    b'PNG'
+    """
     with Sheet((6.4, 4.6), title, format) as sheet:
         axes = sheet.axes()
         widths = (2.0, *[1.1] * len(curves))
@@ -96,7 +108,11 @@ def reliability(
 ) -> bytes:  # fmt: skip
     """Share of positives by mean score of each bin, with the diagonal of calibrated scores; below
     it, how many items a bin has. edges [bins + 1]; the others [bins], nan where a bin is empty.
-    names: of the axes."""
+    names: of the axes.
+
+    >>> reliability([0, 0.5, 1], [3, 1], [0.2, 0.9], [0, 1], "ECE 0.175")[1:4]
+    b'PNG'
+    """
     with Sheet((5.4, 6.6), title, format) as sheet:
         axes, below = sheet.figure.subplots(
             2, 1, sharex=True, gridspec_kw={"height_ratios": (4, 1)}

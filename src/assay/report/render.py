@@ -18,7 +18,7 @@ __all__ = [
     "Marked",
     "Table",
     "console",
-    "finite",
+    "json_value",
     "printable",
     "score_list",
     "scores_csv",
@@ -143,7 +143,7 @@ class Table:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON: title, columns, rows, note; nan is null there."""
-        rows = [list(map(finite, row)) for row in self.rows]
+        rows = [list(map(json_value, row)) for row in self.rows]
         return {"title": self.title, "columns": [*self.columns], "rows": rows, "note": self.note}
 
     def to_json(self) -> str:
@@ -366,14 +366,14 @@ def scores_json(scores: Sequence[Score], intervals: Mapping[str, Ends] = _NONE, 
     """All scores as JSON; a value that is no number is null there, as JSON knows no nan."""
     plain = [score.as_dict() for score in scores]
     for score, row in zip(scores, plain, strict=True):
-        row["value"] = finite(row["value"])
+        row["value"] = json_value(row["value"])
         if score.key() in intervals:
-            row["low"], row["high"] = map(finite, intervals[score.key()])
+            row["low"], row["high"] = map(json_value, intervals[score.key()])
     provenance = dict(scores[0].provenance) if scores else {}
     return json.dumps({"scores": plain, "provenance": provenance, **more}, ensure_ascii=False)
 
 
-def finite(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A number as JSON can hold it: null for nan, and infinity by name."""
     if not isinstance(value, float) or math.isfinite(value):
         return value

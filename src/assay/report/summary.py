@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from assay.core.errors import DataError, InputError
-from assay.core.output import whole, writing
+from assay.core.output import whole_file, write_whole, writing
 from assay.core.score import Better
 from assay.report.ablation import ablation
 from assay.report.folds import folds, over_folds
@@ -44,6 +44,19 @@ def runs(records: Records, metrics: Sequence[str] = ()) -> Table:
     repeat), `status`, the parameters and tags in which they differ, then metrics: those named, by
     default all that say which way is better; one that does not has its last value.
     InputError for an unknown metric.
+
+    >>> from assay import Run
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for seed, accuracy in (1, 0.5), (2, 0.75):
+    ...         with Run(f"{folder}/seed{seed}", params={"seed": seed}) as run:
+    ...             run.log({"accuracy": accuracy}, direction="higher")
+    ...     print(runs([f"{folder}/seed1", f"{folder}/seed2"]).to_text())
+    Runs
+    run    status    seed  higher/accuracy
+    seed1  finished     1           0.5000
+    seed2  finished     2           0.7500
+    <BLANKLINE>
     """
     several = as_records(records, "runs")
     series = series_of(several, ())
@@ -127,7 +140,7 @@ def write_folds(
         if not os.path.isfile(model):
             raise DataError(f"{model}: the file that was saved for the best fold is not there")
         path = os.path.join(into, f"best_model_{name}{os.path.splitext(model)[1]}")
-        with whole(path, "best_model.pt") as temporary, writing(path):
+        with whole_file(path, "best_model.pt") as temporary, writing(path):
             shutil.copyfile(model, temporary)
         paths.append(path)
     return paths
@@ -161,11 +174,9 @@ def write_tables(
 
 def _write(table: Table, directory: str, name: str) -> str:
     path = os.path.join(directory, name)
-    text = table.to_csv().encode("utf-8", "replace")
     with writing(path):
         os.makedirs(directory, exist_ok=True)
-    with whole(path, "summary.csv") as temporary, writing(path), open(temporary, "wb") as file:
-        file.write(text)
+    write_whole(path, table.to_csv().encode("utf-8", "replace"), "summary.csv")
     return path
 
 

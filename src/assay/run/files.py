@@ -9,8 +9,9 @@ from typing import Any
 
 from assay.core.csv_text import csv_text
 from assay.core.errors import DataError, InputError
-from assay.core.output import whole, writing
+from assay.core.output import whole_file, write_whole, writing
 from assay.core.score import flat_key
+from assay.run.values import texts
 
 __all__ = [
     "copy_in",
@@ -19,7 +20,6 @@ __all__ = [
     "save_figure",
     "save_model",
     "save_table",
-    "write_bytes",
 ]
 
 _UNSAFE = re.compile(r"[^\w.\- ]")
@@ -32,7 +32,7 @@ def inside(
     may replace what another one has, and nothing leads out of it."""
     if not isinstance(name, str) or not name.strip("/ ."):
         raise InputError(f"run: a file needs a name, got {name!r}")
-    own = flat_key("x", {tag: str(value) for tag, value in tags.items()}).split("/")[:-1]
+    own = flat_key("x", texts(tags)).split("/")[:-1]
     parts = [
         "_" if part in ("", ".", "..") else _UNSAFE.sub("_", part)
         for part in [*own, *name.split("/")]
@@ -45,12 +45,18 @@ def inside(
     return "/".join([folder, *parts])
 
 
-def write_bytes(directory: str, path: str, write: Callable[[str], Any]) -> None:
-    """Have `write` make a file under another name, which then becomes `path`."""
+def _place(directory: str, path: str) -> str:
+    """Where a file of the run goes; its folder is there."""
     target = os.path.join(directory, path)
     with writing(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-    with whole(target, "model.pt") as temporary, writing(target):
+    return target
+
+
+def _write_by(directory: str, path: str, write: Callable[[str], Any]) -> None:
+    """Have `write` make a file under another name, which then becomes `path`."""
+    target = _place(directory, path)
+    with whole_file(target, "model.pt") as temporary, writing(target):
         write(temporary)
 
 
@@ -92,7 +98,7 @@ def copy_in(
         with writing(target):
             shutil.copytree(source, target, dirs_exist_ok=True)
     else:
-        write_bytes(directory, path, lambda temporary: shutil.copyfile(source, temporary))
+        _write_by(directory, path, lambda temporary: shutil.copyfile(source, temporary))
     return name, path
 
 
@@ -107,9 +113,9 @@ def save_figure(
                 "run.figure: figure must be a matplotlib figure or the bytes of a PNG, got an SVG; "
                 'draw it with format="png"'
             )
-        write_bytes(directory, path, lambda temporary: _write(temporary, figure))
+        write_whole(_place(directory, path), figure, "figure.png")
     elif hasattr(figure, "savefig"):
-        write_bytes(directory, path, lambda temporary: figure.savefig(temporary, format="png"))
+        _write_by(directory, path, lambda temporary: figure.savefig(temporary, format="png"))
     else:
         raise InputError(
             "run.figure: figure must be a matplotlib figure or the bytes of a PNG, "
@@ -127,7 +133,7 @@ def save_table(
     columns = list(dict.fromkeys(column for record in records for column in record))
     lines = [columns, *([record.get(column, "") for column in columns] for record in records)]
     data = csv_text(lines).encode("utf-8", "replace")
-    write_bytes(directory, path, lambda temporary: _write(temporary, data))
+    write_whole(_place(directory, path), data, "table.csv")
     return path
 
 
@@ -141,7 +147,7 @@ def is_function(content: Any) -> bool:
 def save_model(directory: str, content: Any, path: str) -> None:
     """Write bytes as they are, anything else by torch.save."""
     if isinstance(content, (bytes, bytearray, memoryview)):
-        write_bytes(directory, path, lambda temporary: _write(temporary, content))
+        write_whole(_place(directory, path), content, "model.pt")
         return
     torch = sys.modules.get("torch")
     if torch is None:
@@ -149,14 +155,7 @@ def save_model(directory: str, content: Any, path: str) -> None:
             "run.save: content must be bytes where torch is not loaded, "
             f"got {type(content).__name__}; give a function that returns bytes"
         )
-    write_bytes(directory, path, lambda temporary: torch.save(content, temporary))
-
-
-def _write(path: str, data: Any) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    _write_by(directory, path, lambda temporary: torch.save(content, temporary))
 
 
 def _records(rows: Any) -> list[Mapping[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from assay.core.errors import DataError, StateFormatError
 from assay.core.state_bytes import inflated
 
-__all__ = ["HELD", "Frequencies"]
+__all__ = ["Frequencies"]
 
 HELD = 250_000
 CACHE_KIB = 32 << 10

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assay.core.errors import DataError
-from assay.core.output import whole, writing
+from assay.core.output import whole_file, writing
 
 __all__ = ["ItemFile", "definitions_of", "read_items"]
 
@@ -39,7 +39,7 @@ class ItemFile:
         if path is None:
             yield None
             return
-        with whole(path, "items.parquet") as temporary:
+        with whole_file(path, "items.parquet") as temporary:
             items = cls(path, temporary)
             try:
                 yield items

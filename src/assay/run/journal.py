@@ -114,8 +114,9 @@ class Run:
 
         Values may be tensors on a device: they are copied when they are ready, and nothing waits
         for them. step: by default one after the last one of each name, from 0. prefix: before each
-        name. tags: split, stage, fold and the like; trackers that know runs within runs make one of
-        each stage and fold. InputError for what is no number; NaN and infinities are recorded.
+        name. tags: split, stage, fold and the like, None for none; trackers that know runs within
+        runs make one of each stage and fold. InputError for what is no number; NaN and infinities
+        are recorded.
         """
         self._check()
         now = self._now()
@@ -142,7 +143,7 @@ class Run:
 
     def log_params(self, params: Mapping[str, Any], **tags: Any) -> None:
         """Record parameters that were not known at the beginning, or, with stage= or fold=, those
-        of one of them."""
+        of one of them; what trackers make of late ones stands in `assay.trackers`."""
         self._check()
         flat = as_params(params)
         line = {"kind": "params", "time": self._now(), "params": flat, "tags": texts(tags)}

@@ -15,7 +15,7 @@ from assay.core.state import State
 from assay.run.batches import Batch, text_size
 from assay.run.counting import definition, function_of, same_count
 from assay.run.named_meter import NamedMeter
-from assay.run.repeats import Rows, repeated
+from assay.run.repeats import RowIds, repeated
 from assay.run.sync import add_over_ranks
 from assay.run.tally import Tally
 from assay.run.world import TIMEOUT_S, World
@@ -27,7 +27,7 @@ class Meter(NamedMeter):
     """Counts batch by batch, and adds over all ranks of torch.distributed when read.
 
     count: a count function (`count_words`, `count_scores`, a functools.partial of one).
-    prefix, tags: what scores are called: {prefix}{tags}/{name}.
+    prefix, tags: what scores are called: {prefix}{tags}/{name}; a tag that is None is none.
     sync: whether compute(), scores() and synced() are of all ranks, where torch.distributed is set
     up; then all ranks must call them, as often and in the same order. group: its process group;
     timeout_s: how long the other ranks are waited for.
@@ -152,9 +152,9 @@ def counted_over(
     return {name: added[name] for name in meters}
 
 
-def _ids_of(meters: Mapping[str, Meter]) -> dict[str, Rows]:
+def _ids_of(meters: Mapping[str, Meter]) -> dict[str, RowIds]:
     """The rows of each meter; those that had the same updates have the same."""
-    found: dict[str, Rows] = {}
+    found: dict[str, RowIds] = {}
     for name, meter in meters.items():
         like = next(
             (other for other in found if meters[other]._tally.had_rows_of(meter._tally)), None

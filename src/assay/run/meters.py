@@ -9,6 +9,7 @@ from assay.core.state import State
 from assay.run.batches import Batch, text_size
 from assay.run.meter import Meter, counted_over
 from assay.run.retrieval_meter import RetrievalMeter
+from assay.run.values import texts
 from assay.run.world import TIMEOUT_S, World
 
 __all__ = ["Meters"]
@@ -52,7 +53,7 @@ class Meters:
             for name, meter in meters.items()
         }
         self._counting = {n: m for n, m in self._meters.items() if isinstance(m, Meter)}
-        self.prefix, self.tags = prefix, dict(tags or {})
+        self.prefix, self.tags = prefix, texts(tags or {})
         self._sync, self._group, self._timeout_s = sync, group, timeout_s
 
     def __getitem__(self, name: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from assay.core.score import Score, flatten
 from assay.core.state import State
+from assay.run.values import texts
 from assay.run.world import World
 
 __all__ = ["NamedMeter"]
@@ -16,7 +17,7 @@ class NamedMeter:
     def __init__(
         self, prefix: str, tags: Mapping[str, str] | None, sync: bool, group: Any, timeout_s: float
     ) -> None:
-        self.prefix, self.tags = prefix, dict(tags or {})
+        self.prefix, self.tags = prefix, texts(tags or {})
         self._sync, self._group, self._timeout_s = sync, group, timeout_s
 
     @property

@@ -9,6 +9,7 @@ from assay.core.errors import InputError
 from assay.core.record import Best, Metric, RunRecord
 from assay.core.score import Better, Score, flat_key
 from assay.run.journal_file import log
+from assay.run.values import texts
 
 __all__ = ["Known", "Names", "counts_text", "defined_by"]
 
@@ -148,7 +149,7 @@ _FIELDS = ("name", "tags", "key", "suffix", "unit", "better", "signature")
 
 
 def _as_tags(tags: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((str(tag), str(value)) for tag, value in tags.items()))
+    return tuple(sorted(texts(tags).items()))
 
 
 def counts_text(rows: Iterable[tuple[Known, Any]], items: Mapping[str, int]) -> str:

@@ -20,7 +20,7 @@ from assay.core.threads import thread_count
 from assay.run.jobs import Done, Job, Shard, Watch, unwatched
 from assay.run.workers import ENVIRONMENT, Seen, count_shard
 
-__all__ = ["ray"]
+__all__ = ["connected", "ray"]
 
 AHEAD = 2  # tasks for each CPU or GPU that are handed out
 FAN = 8  # how many are added by one task
@@ -40,7 +40,7 @@ def ray(
     where workers are killed again and again.
     """
     library = require("ray")
-    with _connected(library, address), _translated(library):
+    with connected(address), _translated(library):
         yield from _Tasks(library, job, shards).results(watch)
 
 
@@ -184,8 +184,10 @@ def _translated(library: Any, shard: Shard | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _connected(library: Any, address: str | None) -> Iterator[None]:
-    """A cluster; only one that was started here is stopped."""
+def connected(address: str | None = None) -> Iterator[None]:
+    """The cluster of ray(), for all that is counted in the block; only one that was started here is
+    stopped."""
+    library = require("ray")
     if library.is_initialized():
         yield
         return

@@ -15,14 +15,14 @@ from assay.core.errors import SyncError
 from assay.run.sync import ROOM, opened
 from assay.run.world import World
 
-__all__ = ["Rows", "repeated"]
+__all__ = ["RowIds", "repeated"]
 
 Ints = npt.NDArray[np.int64]
 
 _ENTRY = np.dtype([("counted", "<i8"), ("held", "<i8"), ("like", "<i8")])
 
 
-class Rows(NamedTuple):
+class RowIds(NamedTuple):
     """Ids of the rows of one meter, each once. counted: of rows that were added up and can no
     longer be left out; held: of those that can. like: a meter before it that has the same rows."""
 
@@ -31,13 +31,13 @@ class Rows(NamedTuple):
     like: str | None = None
 
 
-def repeated(world: World, prepare: Callable[[], Mapping[str, Rows]]) -> dict[str, Ints]:
+def repeated(world: World, prepare: Callable[[], Mapping[str, RowIds]]) -> dict[str, Ints]:
     """The ids, sorted, of the held rows of each meter that another rank keeps.
 
     SyncError, on all ranks, where two ranks have counted the same row and neither can leave it out,
     and where ranks have other meters; what prepare raises is told to the others.
     """
-    rows: dict[str, Rows] = {}
+    rows: dict[str, RowIds] = {}
     failure: BaseException | None = None
     try:
         rows = dict(prepare())
@@ -53,12 +53,12 @@ def repeated(world: World, prepare: Callable[[], Mapping[str, Rows]]) -> dict[st
     return drops
 
 
-def _entry(own: Rows, names: list[str]) -> tuple[int, int, int]:
+def _entry(own: RowIds, names: list[str]) -> tuple[int, int, int]:
     like = names.index(own.like) if own.like in names else -1
     return len(own.counted), len(own.held), like
 
 
-def _of_round(world: World, rows: Mapping[str, Rows], told: npt.NDArray[Any]) -> dict[str, Ints]:
+def _of_round(world: World, rows: Mapping[str, RowIds], told: npt.NDArray[Any]) -> dict[str, Ints]:
     # Rows are told once for meters that have the same ones on every rank.
     like = [int(c["like"][0]) if len({*c["like"].tolist()}) == 1 else -1 for c in told.T]
     own = [name for name, place in zip(rows, like, strict=True) if place < 0]
@@ -73,7 +73,7 @@ def _of_round(world: World, rows: Mapping[str, Rows], told: npt.NDArray[Any]) ->
             for ids, row in zip(world.gather(mine, sizes.sum(axis=1).tolist()), sizes, strict=True)
         ]
         for place, name in enumerate(own):
-            of_ranks = [Rows(part[2 * place], part[2 * place + 1]) for part in parts]
+            of_ranks = [RowIds(part[2 * place], part[2 * place + 1]) for part in parts]
             drops[name] = _dropped(name, of_ranks, world.rank)
     names = list(rows)
     for name, place in zip(names, like, strict=True):
@@ -81,7 +81,7 @@ def _of_round(world: World, rows: Mapping[str, Rows], told: npt.NDArray[Any]) ->
     return drops
 
 
-def _dropped(name: str, of_ranks: list[Rows], rank: int) -> Ints:
+def _dropped(name: str, of_ranks: list[RowIds], rank: int) -> Ints:
     ids = np.concatenate([part for own in of_ranks for part in own[:2]])
     several, counts = np.unique(ids, return_counts=True)
     several = several[counts > 1]

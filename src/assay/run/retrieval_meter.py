@@ -5,7 +5,7 @@ from typing import Any
 
 from assay.core.checks import one_of
 from assay.core.errors import InputError, StateFormatError
-from assay.core.protocols import GalleryCount
+from assay.core.protocols import DIRECTIONS, GalleryCount
 from assay.core.state import State
 from assay.run.counting import definition, same_count
 from assay.run.named_meter import NamedMeter
@@ -14,8 +14,6 @@ from assay.run.vectors import STORES, Rows, Vectors
 from assay.run.world import TIMEOUT_S, World
 
 __all__ = ["RetrievalMeter"]
-
-DIRECTIONS = ("query_to_gallery", "gallery_to_query")
 
 
 class RetrievalMeter(NamedMeter):

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.core.errors import InputError, SyncError
-from assay.core.ragged import Ragged
+from assay.core.ragged import rows_of_codes
 from assay.core.state import State
 from assay.run.counting import definition, function_of
 from assay.run.sync import ROOM, add_over_ranks, opened
-from assay.run.vectors import Rows, as_tensor, relevant_rows
+from assay.run.vectors import Rows, as_tensor
 from assay.run.world import World
 
 __all__ = ["SIDES", "Ranking"]
@@ -74,7 +74,7 @@ class Ranking:
         if query.rows is None and gallery.rows is None:
             return None
         _refuse_one_side(len(query.ids), len(gallery.ids))
-        relevant = Ragged.from_lengths(*relevant_rows(query.labels, gallery.labels))
+        relevant = rows_of_codes(query.labels, gallery.labels)
         both: dict[str, Any] = {}
         if self._both:
             both = {"both_directions": True, "directions": self._directions,
@@ -121,7 +121,7 @@ class Ranking:
         still go around, since other ranks wait for them."""
         mine = own.stretch(world.rank)
         queries, ids = own.own, own.ids[mine]
-        relevant = Ragged.from_lengths(*relevant_rows(own.labels[mine], other.labels))
+        relevant = rows_of_codes(own.labels[mine], other.labels)
         targets, total = None, None
         for step in ("targets", "ranks"):
             for rank, shard in world.around(other.own, other.sizes):

@@ -7,22 +7,20 @@ The header says which assay wrote it, the command and its definition, the inputs
 what was left out. Files that differ in any of the first four do not add.
 """
 
-import hashlib
 import json
-import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assay.core.checks import whole as whole_number
+from assay.core.checks import whole
 from assay.core.errors import DataError, StateFormatError
 from assay.core.fitting import misfit
-from assay.core.output import whole, writing
+from assay.core.output import write_whole
 from assay.core.score import provenance
 from assay.core.state import State
-from assay.core.state_bytes import inflated
+from assay.core.state_bytes import DIGEST, HEAD, checksum, inflated
 from assay.run.frequencies import Frequencies
 from assay.run.jobs import Done, LeftOut, Shard
 from assay.run.totals import Total
@@ -31,8 +29,6 @@ __all__ = ["Origin", "is_whole", "pack", "parse", "read_state_file", "write_stat
 
 MAGIC = b"assay.shard\x00"
 VERSION = 1
-HEAD = struct.Struct("<HI")
-DIGEST = 16
 QUICK = 1  # zlib's level: bags of few items are mostly zeros
 
 
@@ -71,13 +67,13 @@ def pack(done: Done, origin: Origin) -> bytes:
         }
     ).encode()
     body = b"".join([MAGIC, HEAD.pack(VERSION, len(header)), header, *blobs])
-    return body + _digest(body)
+    return body + checksum(body)
 
 
 def parse(data: bytes) -> tuple[Done, Origin]:
     """What pack() made bytes of; a StateFormatError of anything else."""
     header, start = _header(data)
-    if _digest(data[:-DIGEST]) != data[-DIGEST:]:
+    if checksum(data[:-DIGEST]) != data[-DIGEST:]:
         raise StateFormatError("is damaged or cut short: its checksum does not match")
     try:
         facts = json.loads(header)
@@ -88,7 +84,7 @@ def parse(data: bytes) -> tuple[Done, Origin]:
             )
         blobs = []
         for size in facts["sizes"]:
-            blobs.append(data[start : start + whole_number(size, "size", 0)])
+            blobs.append(data[start : start + whole(size, "size", 0)])
             start += size
         if start != len(data) - DIGEST:
             raise StateFormatError(f"has {len(data) - DIGEST:,} bytes, and tells of {start:,}")
@@ -123,15 +119,9 @@ def _header(data: bytes) -> tuple[bytes, int]:
     return data[start : start + length], start + length
 
 
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=DIGEST).digest()
-
-
 def write_state_file(path: str, done: Done, origin: Origin) -> None:
     """Write a state file; it is whole or not there."""
-    data = pack(done, origin)
-    with whole(path, "s7.state") as temporary, writing(path), open(temporary, "wb") as file:
-        file.write(data)
+    write_whole(path, pack(done, origin), "s7.state")
 
 
 def is_whole(path: str) -> bool:
@@ -142,7 +132,7 @@ def is_whole(path: str) -> bool:
         _header(data)
     except (OSError, StateFormatError):
         return False
-    return _digest(data[:-DIGEST]) == data[-DIGEST:]
+    return checksum(data[:-DIGEST]) == data[-DIGEST:]
 
 
 def read_state_file(path: str) -> tuple[Done, Origin]:

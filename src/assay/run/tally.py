@@ -12,7 +12,7 @@ from assay.core.field_kinds import RULES
 from assay.core.state import State
 from assay.run.batches import Batch, all_ids, counted, new_rows, wants_ids
 from assay.run.counting import function_of
-from assay.run.repeats import Rows
+from assay.run.repeats import RowIds
 
 __all__ = ["Tally"]
 
@@ -219,10 +219,10 @@ class Tally:
         """How many ids are known; one that came twice lately may count twice."""
         return len(self._seen) + sum(len(batch.ids) for batch, _ in self._held)
 
-    def rows(self) -> Rows:
+    def rows(self) -> RowIds:
         """The ids of what was counted."""
         held = np.unique(all_ids(batch for batch, _ in self._held))
-        return Rows(self._seen, held[~np.isin(held, self._seen)])
+        return RowIds(self._seen, held[~np.isin(held, self._seen)])
 
     def had_rows_of(self, other: "Tally") -> bool:
         """Whether both had the same updates with ids."""

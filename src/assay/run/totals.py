@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from assay.core.errors import InputError
+from assay.core.errors import InputError, MergeError
 from assay.core.state import State
 
-__all__ = ["GROUPS", "LISTED", "Adder", "Total"]
+__all__ = ["LISTED", "Adder", "Total"]
 
 GROUPS = 100_000
 RATIO = 4  # of sizes that are added at once
@@ -29,6 +29,10 @@ class Total:
     def __add__(self, later: "Total") -> "Total":
         if not self.states or not later.states:
             return later if not self.states else self
+        kinds = [{name: type(own) for name, own in side.states.items()} for side in (self, later)]
+        if kinds[0] != kinds[1]:
+            told = (", ".join(f"{n}: {kind.__name__}" for n, kind in own.items()) for own in kinds)
+            raise MergeError(f"counts of {' and of '.join(told)} do not add")
         both = {}
         for name, state in self.states.items():
             # bags number what is in them, which may leave some items out

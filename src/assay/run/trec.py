@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from assay.core.output import whole, writing
+from assay.core.output import whole_file, writing
 
 __all__ = ["RunFile"]
 
@@ -22,7 +22,7 @@ class RunFile:
         if path is None:
             yield None
             return
-        with whole(path, "run.trec") as temporary:
+        with whole_file(path, "run.trec") as temporary:
             with writing(path):
                 out = open(temporary, "w", encoding="utf-8", newline="\n")  # noqa: SIM115
             try:

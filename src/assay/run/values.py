@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -152,18 +152,33 @@ def as_params(params: Any, what: str = "params") -> dict[str, Any]:
         raise InputError(
             f"Run: {what} must be a mapping, as vars(args) is one, got {type(params).__name__}"
         )
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
+    return dict(_entries("", params, (), what))
+
+
+def _entries(
+    prefix: str, params: Mapping[Any, Any], around: tuple[Any, ...], what: str
+) -> Iterator[tuple[str, Any]]:
+    """Flat names and values; around: the mappings that these lie in."""
+    for own, value in params.items():
+        name, within = f"{prefix}{own}", (*around, params)
         if isinstance(value, Mapping) and value:
-            flat |= {f"{name}.{inner}": v for inner, v in as_params(value).items()}
+            _check_ends(name, value, within, what)
+            yield from _entries(f"{name}.", value, within, what)
         else:
-            flat[str(name)] = _plain(value)
-    return flat
+            yield name, _plain(name, value, within, what)
+
+
+def _check_ends(name: str, value: Any, around: tuple[Any, ...], what: str) -> None:
+    if any(value is outer for outer in around):
+        raise InputError(
+            f"Run: {what} must not contain themselves, and {name!r} is what it lies in; leave it "
+            "out, or give its str()"
+        )
 
 
 def texts(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Tags as the journal has them."""
-    return {tag: str(value) for tag, value in tags.items()}
+    """Tags as the journal has them; one that is None is none."""
+    return {tag: str(value) for tag, value in tags.items() if value is not None}
 
 
 def whole_step(step: Any) -> int:
@@ -176,7 +191,7 @@ def whole_step(step: Any) -> int:
     raise InputError(f"run: step must be a whole number, got {step!r}")
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any, around: tuple[Any, ...], what: str) -> Any:
     if hasattr(value, "item") and _elements(value) == 1:
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -184,7 +199,8 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        _check_ends(name, value, around, what)
+        return [_plain(name, one, (*around, value), what) for one in value]
     return str(value)
 
 

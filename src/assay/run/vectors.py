@@ -9,7 +9,7 @@ import numpy.typing as npt
 from assay.core.errors import InputError, StateFormatError
 from assay.run.batches import as_ids, ids_of, on_gpu
 
-__all__ = ["STORES", "Batch", "Rows", "Vectors", "as_tensor", "relevant_rows"]
+__all__ = ["STORES", "Batch", "Rows", "Vectors", "as_tensor"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -186,13 +186,3 @@ def _refused(what: str, rule: str, value: Any) -> StateFormatError:
     if hasattr(value, "dtype"):
         got = f"{value.dtype} of shape {tuple(value.shape)}"
     return StateFormatError(f"RetrievalMeter.load_state_dict: {what} {rule}, got {got}")
-
-
-def relevant_rows(labels: Ints, gallery: Ints) -> tuple[Ints, Ints]:
-    """The gallery rows with the label of each query, in order, and how many there are."""
-    order = np.argsort(gallery, kind="stable")
-    known = gallery[order]
-    starts, ends = (np.searchsorted(known, labels, side) for side in ("left", "right"))
-    lengths = ends - starts
-    places = np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return order[places], lengths

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import DataError, InputError
-from assay.core.output import whole, writing
+from assay.core.output import write_whole, writing
 from assay.run.jobs import Done, Job, Shard
 from assay.run.state_file import Origin, is_whole, read_state_file, write_state_file
 
@@ -130,9 +130,8 @@ class WorkDir:
         }
         path = self.path / MANIFEST
         if not path.exists():
-            text = json.dumps(now, indent=1, ensure_ascii=False)
-            with whole(str(path), "w") as temporary, writing(str(path)):
-                Path(temporary).write_text(text + "\n", encoding="utf-8")
+            text = json.dumps(now, indent=1, ensure_ascii=False) + "\n"
+            write_whole(str(path), text.encode(), "w")
             return
         try:
             before = json.loads(path.read_text("utf-8"))

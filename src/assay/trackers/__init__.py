@@ -9,6 +9,8 @@ What is special about each:
     stage, fold   runs within the run       parts of the key           parts of the key
     a step again  both; tables show the     both; offline the later    both; the later one
                   later one                 one after a resume         after a resume
+    late params   parameters; another       config                     where TensorBoard is
+                  value is a tag                                       started anew
     histograms    histograms/KEY-STEP.json  histograms                 histograms
     figures       figures/                  images                     images
     tables        tables/                   tables                     text
@@ -22,6 +24,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+from assay.core.checks import one_of
 from assay.core.errors import InputError
 from assay.core.protocols import Tracker
 
@@ -37,9 +40,7 @@ TRACKERS = {
 def made_of(spec: Mapping[str, Any]) -> Tracker:
     """The tracker that a spec() tells of. InputError where this version has none like it."""
     name, options = spec.get("tracker"), {k: v for k, v in spec.items() if k != "tracker"}
-    if name not in TRACKERS:
-        raise InputError(f"tracker must be one of {', '.join(TRACKERS)}, got {name!r}")
-    module, _, kind = TRACKERS[name].partition(":")
+    module, _, kind = TRACKERS[one_of(name, "tracker", TRACKERS)].partition(":")
     try:
         tracker: Tracker = getattr(import_module(module), kind)(**options)
     except (TypeError, AttributeError) as error:  # a journal of another version, or damaged

@@ -27,6 +27,7 @@ METRICS, PARAMS, KEY, VALUE, TAG_VALUE = 1_000, 100, 250, 6_000, 8_000  # MLflow
 # How long a call may wait for a server, which may be taking in a model; the sender has its own
 # pauses between attempts.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+UNASKED = {"MLFLOW_DISABLE_TELEMETRY": "true"}  # else MLflow tells its makers of each run
 
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 FINAL = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE")
@@ -42,6 +43,9 @@ class MLflow:
     uri: by default the variable MLFLOW_TRACKING_URI, which is where one with a password belongs. A
     folder of files (`./mlruns`) is refused, as MLflow does. run_id: go into this run, which stays
     open at the end. InputError for what cannot be a URI; MissingDependency without mlflow.
+
+    >>> MLflow("https://mlflow.example", experiment="exp").spec()
+    {'tracker': 'mlflow', 'uri': 'https://mlflow.example', 'experiment': 'exp'}
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class MLflow:
         }  # fmt: skip
 
     def start(self, record: RunRecord) -> bool:
-        for name, value in PATIENCE.items():
+        for name, value in {**PATIENCE, **UNASKED}.items():
             os.environ.setdefault(name, value)
         require("mlflow")
         from mlflow import MlflowClient, entities

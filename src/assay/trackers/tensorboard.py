@@ -4,6 +4,9 @@ A file that was begun by another process is not gone on with: it is written anew
 whole, so that every point is there once. Of a step that was logged again TensorBoard shows the one
 that stands later. What is told at once is written whole or not at all: TensorBoard's own writer
 would be of no use any more after a disk that was full.
+
+Of hyperparameters TensorBoard takes those that it reads first of a run. Where more come later, all
+are in a small file that is read before the other: seen once TensorBoard is started anew.
 """
 
 import errno
@@ -26,6 +29,7 @@ from assay.trackers._shared import check_installed, label
 __all__ = ["TensorBoard"]
 
 ENDING = ".assay"  # of the event files that are ours
+FIRST = f"events.out.tfevents.0.hparams{ENDING}"  # files are read in the order of their names
 TEXT_BYTES = 100_000  # of a table that is shown
 PNG = b"\x89PNG\r\n\x1a\n"
 NAME_LENGTH = 60  # of a run, in the name of its folder
@@ -35,6 +39,10 @@ class TensorBoard:
     """TensorBoard(logdir): a folder with a folder for each run, as `tensorboard --logdir` reads it.
 
     MissingDependency without tensorboard.
+
+    >>> import os
+    >>> TensorBoard("logs").logdir == os.path.abspath("logs")
+    True
     """
 
     def __init__(self, logdir: str | os.PathLike[str]) -> None:
@@ -48,7 +56,7 @@ class TensorBoard:
         require("tensorboard")
         self._record = record
         self._params: dict[str, Any] = {}
-        self._wrote_params = False
+        self._told: dict[str, Any] = {}
         name = re.sub(r"[^\w.\- ]", "_", record.name)[:NAME_LENGTH]
         folder = os.path.join(self.logdir, f"{name}-{record.id}")
         os.makedirs(folder, exist_ok=True)
@@ -63,16 +71,17 @@ class TensorBoard:
         return True
 
     def log(self, entries: Sequence[Entry]) -> None:
-        wrote_params = self._wrote_params
+        for entry in entries:
+            if isinstance(entry, Params) and not entry.tags:
+                self._params |= entry.params
+        if self._told and self._told != self._params:
+            self._tell_first()
         with self._at_once():
+            if not self._told:
+                self._hyperparameters()
             for entry in entries:
-                if isinstance(entry, Params) and not entry.tags:
-                    self._params |= entry.params
-                if self._params and not wrote_params:
-                    wrote_params = True
-                    self._write([_hparams(self._params, self._record)], 0, self._record.started)
                 self._entry(entry)
-        self._wrote_params = wrote_params
+        self._told = dict(self._params)
 
     def artifact(self, file: File) -> None:
         with self._at_once():
@@ -82,6 +91,21 @@ class TensorBoard:
         with self._at_once():
             self._write([_session_end(status)], 0, time.time())
         return f"tensorboard --logdir {shlex.quote(self.logdir)}"
+
+    def _hyperparameters(self) -> None:
+        if self._params:
+            self._write([_hparams(self._params, self._record)], 0, self._record.started)
+
+    def _tell_first(self) -> None:
+        """All hyperparameters, in a file that is read before the other."""
+        folder = os.path.dirname(self._path)
+        temporary = os.path.join(folder, "hparams.partial")
+        self._made = io.BytesIO()
+        self._event(wall_time=self._record.started, file_version="brain.Event:2")
+        self._hyperparameters()
+        with open(temporary, "wb") as file:
+            file.write(self._made.getvalue())
+        os.replace(temporary, os.path.join(folder, FIRST))
 
     def _entry(self, entry: Entry) -> None:
         if isinstance(entry, Points):

@@ -16,7 +16,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from glob import glob
+from glob import escape, glob
 from typing import Any
 
 from assay.core.checks import one_of
@@ -39,7 +39,11 @@ class WandB:
 
     dir: where its folder `wandb` is made, by default in the directory of the run. entity: the user
     or team, by default one's own. The key is read from WANDB_API_KEY or netrc by wandb, never from
-    here. InputError for an unknown mode; MissingDependency without wandb.
+    here. What is tested is offline, by W&B's own reader of its files; online never was, for want of
+    its server. InputError for an unknown mode; MissingDependency without wandb.
+
+    >>> WandB("exp").spec()
+    {'tracker': 'wandb', 'project': 'exp', 'mode': 'offline'}
     """
 
     def __init__(
@@ -75,12 +79,14 @@ class WandB:
         }  # fmt: skip
 
     def start(self, record: RunRecord) -> bool:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # to W&B's makers, unasked
         wandb = require("wandb")
         self._wandb, self._record, self._looking = wandb, record, ""
         self._folder = self.dir or os.path.abspath(record.directory)
         if self.mode == "offline":
-            for begun in glob(os.path.join(self._folder, "wandb", f"offline-run-*-{record.id}")):
-                shutil.rmtree(begun)
+            begun = os.path.join(escape(self._folder), "wandb", f"offline-run-*-{record.id}")
+            for folder in glob(begun):
+                shutil.rmtree(folder)
         self._run = wandb.init(
             project=self.project,
             entity=self.entity,

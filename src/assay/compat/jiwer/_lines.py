@@ -8,7 +8,7 @@ or makes one. Lines that hold a NUL themselves are left to the caller to do one 
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = [
     "CONTRACTIONS",
@@ -152,6 +152,3 @@ def replace_words(text: str, words: Mapping[str, str]) -> str:
         if word in text:
             text = re.sub(word_pattern(word), new, text)
     return text
-
-
-TextOperation = Callable[[str], str]

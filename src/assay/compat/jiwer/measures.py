@@ -7,7 +7,7 @@ measures of the same sentences, call process_words once.
 
 from assay.compat.jiwer import transforms as tr
 from assay.compat.jiwer._engine import counts, error_rate
-from assay.compat.jiwer.process import process_characters, process_words  # noqa: F401
+from assay.compat.jiwer.process import process_characters, process_words  # noqa: F401  as jiwer
 from assay.compat.jiwer.transformations import cer_default, wer_default
 
 __all__ = ["cer", "mer", "wer", "wil", "wip"]

@@ -125,7 +125,11 @@ def roc_auc_score(
     y_true: Any, y_score: Any, *, average: str | None = "macro", sample_weight: Any = None,
     max_fpr: float | None = None, multi_class: str = "raise", labels: Any = None,
 ) -> Any:  # fmt: skip
-    """The area under the ROC curve, of one target, of several, or of classes."""
+    """The area under the ROC curve, of one target, of several, or of classes.
+
+    >>> roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    0.75
+    """
     if sample_weight is None:
         sweep = plain_sweep(y_true, y_score)
         if sweep is not None:
@@ -235,7 +239,11 @@ def average_precision_score(
     y_true: Any, y_score: Any, *, average: str | None = "macro", pos_label: Any = 1,
     sample_weight: Any = None,
 ) -> Any:  # fmt: skip
-    """The sum over thresholds of the step of recall times precision."""
+    """The sum over thresholds of the step of recall times precision.
+
+    >>> round(average_precision_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 4)
+    0.8333
+    """
     if sample_weight is None and pos_label == 1:
         sweep = plain_sweep(y_true, y_score)
         if sweep is not None:
@@ -279,7 +287,11 @@ def top_k_accuracy_score(
     labels: Any = None,
 ) -> float:  # fmt: skip
     """The share of items whose class is among the k of highest score; of equal scores the last
-    class comes first."""
+    class comes first.
+
+    >>> top_k_accuracy_score([0, 1, 2], [[5, 2, 3], [1, 2, 3], [4, 3, 0]], k=2)
+    0.6666666666666666
+    """
     y = array_of(y_true)
     finite(y)
     some(y)

@@ -44,7 +44,11 @@ def mean_of(values: Array, weights: Any, normalize: bool = True) -> float:
 def accuracy_score(
     y_true: Any, y_pred: Any, *, normalize: bool = True, sample_weight: Any = None
 ) -> float:
-    """The share of rows that are predicted right, or how many."""
+    """The share of rows that are predicted right, or how many.
+
+    >>> accuracy_score([0, 1, 1, 0], [0, 1, 0, 0])
+    0.75
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     return mean_of(pair.agreement, pair.weights, normalize)
 
@@ -53,7 +57,11 @@ def accuracy_score(
 def zero_one_loss(
     y_true: Any, y_pred: Any, *, normalize: bool = True, sample_weight: Any = None
 ) -> Any:
-    """The share of rows that are predicted wrong, or how many."""
+    """The share of rows that are predicted wrong, or how many.
+
+    >>> zero_one_loss([0, 1, 1, 0], [0, 1, 0, 0])
+    0.25
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     total = 1 if normalize else pair.n if pair.weights is None else pair.weights.sum()
     return float(total - mean_of(pair.agreement, pair.weights, normalize))
@@ -61,7 +69,11 @@ def zero_one_loss(
 
 @checked(**PAIR)
 def hamming_loss(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """The share of labels that are predicted wrong."""
+    """The share of labels that are predicted wrong.
+
+    >>> hamming_loss([[0, 1], [1, 1]], [[0, 1], [1, 0]])
+    0.25
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     if pair.multilabel:
         return mean_of(pair.mistakes, pair.weights) / int(pair.true.shape[1])
@@ -74,7 +86,11 @@ def confusion_matrix(
     y_true: Any, y_pred: Any, *, labels: Any = None, sample_weight: Any = None,
     normalize: str | None = None,
 ) -> Array:  # fmt: skip
-    """[K, K]: targets in rows, predictions in columns."""
+    """[K, K]: targets in rows, predictions in columns.
+
+    >>> confusion_matrix([0, 1, 1, 0], [0, 1, 0, 0]).tolist()
+    [[2, 0], [1, 1]]
+    """
     return _confusion(Pair(y_true, y_pred, sample_weight), labels, normalize)
 
 
@@ -107,7 +123,11 @@ def multilabel_confusion_matrix(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, labels: Any = None,
     samplewise: bool = False,
 ) -> Array:  # fmt: skip
-    """[K, 2, 2] of each label, or of each row: ((tn, fp), (fn, tp))."""
+    """[K, 2, 2] of each label, or of each row: ((tn, fp), (fn, tp)).
+
+    >>> multilabel_confusion_matrix([[0, 1], [1, 1]], [[0, 1], [1, 0]]).tolist()
+    [[[1, 0], [0, 1]], [[0, 0], [1, 1]]]
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     right, predicted, true = pair.sums(labels, samplewise=samplewise)
     total: Any = pair.n if pair.weights is None else pair.weights.sum()
@@ -122,7 +142,11 @@ def multilabel_confusion_matrix(
 def balanced_accuracy_score(
     y_true: Any, y_pred: Any, *, sample_weight: Any = None, adjusted: bool = False
 ) -> float:
-    """The mean recall of the labels of y_true; adjusted: 0 for chance."""
+    """The mean recall of the labels of y_true; adjusted: 0 for chance.
+
+    >>> balanced_accuracy_score([0, 0, 0, 1], [0, 0, 1, 1])
+    0.8333333333333333
+    """
     matrix = _confusion(Pair(y_true, y_pred, sample_weight))
     with np.errstate(divide="ignore", invalid="ignore"):
         recalls = np.diagonal(matrix) / matrix.sum(axis=1)
@@ -139,7 +163,11 @@ def balanced_accuracy_score(
 
 @checked(y_true=ARRAY, y_pred=ARRAY, sample_weight=OPTIONAL)
 def matthews_corrcoef(y_true: Any, y_pred: Any, *, sample_weight: Any = None) -> float:
-    """Matthews' correlation of target and prediction; 0 where either is of one class."""
+    """Matthews' correlation of target and prediction; 0 where either is of one class.
+
+    >>> round(matthews_corrcoef([0, 1, 1, 0], [0, 1, 0, 0]), 4)
+    0.5774
+    """
     return float(WHOLE["mcc"](of_matrix(_confusion(Pair(y_true, y_pred, sample_weight)))))
 
 
@@ -152,7 +180,11 @@ def cohen_kappa_score(
     y1: Any, y2: Any, *, labels: Any = None, weights: str | None = None, sample_weight: Any = None,
     replace_undefined_by: float = np.nan,
 ) -> float:  # fmt: skip
-    """Cohen's kappa: agreement beyond chance over what is possible."""
+    """Cohen's kappa: agreement beyond chance over what is possible.
+
+    >>> cohen_kappa_score([0, 1, 1, 0], [0, 1, 0, 0])
+    0.5
+    """
     try:
         table = _confusion(Pair(y1, y2, sample_weight), labels).astype(np.float64)
     except ValueError as error:
@@ -195,7 +227,11 @@ def class_likelihood_ratios(
     y_true: Any, y_pred: Any, *, labels: Any = None, sample_weight: Any = None,
     replace_undefined_by: Any = np.nan,
 ) -> tuple[float, float]:  # fmt: skip
-    """(LR+, LR-): how much likelier a prediction is among positives than among negatives."""
+    """(LR+, LR-): how much likelier a prediction is among positives than among negatives.
+
+    >>> class_likelihood_ratios([0, 1, 1, 0], [0, 1, 0, 1])
+    (1.0, 1.0)
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     if pair.kind != "binary":
         raise ValueError(

@@ -31,7 +31,11 @@ SHARED = {"y_true": ARRAY, "y_score": ARRAY, "pos_label": LABEL, "sample_weight"
 
 @checked(x=ARRAY, y=ARRAY)
 def auc(x: Any, y: Any) -> float:
-    """The area under points (x, y) [n], x in order, by trapezes."""
+    """The area under points (x, y) [n], x in order, by trapezes.
+
+    >>> auc([0, 0.5, 1], [0, 1, 1])
+    0.75
+    """
     same_lengths(x, y)
     x, y = column(x), column(y)
     if len(x) < 2:
@@ -48,7 +52,12 @@ def auc(x: Any, y: Any) -> float:
 def confusion_matrix_at_thresholds(
     y_true: Any, y_score: Any, *args: Any, pos_label: Any = None, sample_weight: Any = None
 ) -> tuple[Array, Array, Array, Array, Array]:
-    """(tns, fps, fns, tps, thresholds) [m] at each distinct score, best first."""
+    """(tns, fps, fns, tps, thresholds) [m] at each distinct score, best first.
+
+    >>> negatives, false, *_ = confusion_matrix_at_thresholds([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> negatives.tolist(), false.tolist()
+    ([2.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 2.0])
+    """
     if args:
         names = ("pos_label", "sample_weight")[: len(args)]
         told = ", ".join(f"{name}={value}" for name, value in zip(names, args, strict=True))
@@ -81,7 +90,12 @@ def roc_curve(
     y_true: Any, y_score: Any, *, pos_label: Any = None, sample_weight: Any = None,
     drop_intermediate: bool = True,
 ) -> Three:  # fmt: skip
-    """(false positive rate, true positive rate, threshold) [m], from (0, 0) at inf."""
+    """(false positive rate, true positive rate, threshold) [m], from (0, 0) at inf.
+
+    >>> fpr, tpr, threshold = roc_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> fpr.tolist(), tpr.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    """
     at = thresholds_of(y_true, y_score, pos_label, sample_weight)
     if drop_intermediate and len(at.fp) > 2:
         at.keep(_ends((np.diff(at.fp, 2) != 0) | (np.diff(at.tp, 2) != 0)))
@@ -108,7 +122,12 @@ def precision_recall_curve(
     y_true: Any, y_score: Any, *, pos_label: Any = None, sample_weight: Any = None,
     drop_intermediate: bool = False,
 ) -> Three:  # fmt: skip
-    """(precision [m + 1], recall [m + 1], threshold [m]), thresholds upwards."""
+    """(precision [m + 1], recall [m + 1], threshold [m]), thresholds upwards.
+
+    >>> precision, recall, threshold = precision_recall_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> recall.tolist(), threshold.tolist()
+    ([1.0, 1.0, 0.5, 0.5, 0.0], [0.1, 0.35, 0.4, 0.8])
+    """
     at = thresholds_of(y_true, y_score, pos_label, sample_weight)
     if drop_intermediate:
         _drop_level(at)
@@ -128,7 +147,12 @@ def det_curve(
     y_true: Any, y_score: Any, pos_label: Any = None, sample_weight: Any = None,
     drop_intermediate: bool = False,
 ) -> Three:  # fmt: skip
-    """(false positive rate, false negative rate, threshold) [m], thresholds upwards."""
+    """(false positive rate, false negative rate, threshold) [m], thresholds upwards.
+
+    >>> fpr, fnr, threshold = det_curve([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> fpr.tolist(), fnr.tolist()
+    ([0.5, 0.5, 0.0], [0.0, 0.5, 0.5])
+    """
     at = thresholds_of(y_true, y_score, pos_label, sample_weight)
     at.fp, at.tp = np.append(0.0, at.fp), np.append(0.0, at.tp)
     at.score = np.append(np.inf, at.score.astype(np.float64))
@@ -156,6 +180,10 @@ def metric_at_thresholds(
     """(metric_func of labels at or above it [m, ...], threshold [m]) at each distinct score.
 
     The function is called for each of them; Sweep.best_threshold needs one pass.
+
+    >>> from assay.compat.sklearn import accuracy_score
+    >>> metric_at_thresholds([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], accuracy_score)[0].tolist()
+    [0.75, 0.5, 0.75, 0.5]
     """
     same_lengths(y_true, y_score, sample_weight)
     target, score, given = column(y_true), column(y_score), dict(metric_params or {})

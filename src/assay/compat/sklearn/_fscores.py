@@ -62,7 +62,11 @@ def precision_recall_fscore_support(
     average: Any = None, warn_for: Any = ("precision", "recall", "f-score"),
     sample_weight: Any = None, zero_division: Any = "warn",
 ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-    """(precision, recall, F, support): of each label [K], or averaged, without a support."""
+    """(precision, recall, F, support): of each label [K], or averaged, without a support.
+
+    >>> precision_recall_fscore_support([0, 1, 1, 0], [0, 1, 0, 0], average="binary")
+    (1.0, 0.5, 0.6666666666666666, None)
+    """
     return _scores(
         y_true, y_pred, beta=beta, labels=labels, pos_label=pos_label, average=average,
         sample_weight=sample_weight, zero_division=zero_division, warn_for=warn_for,
@@ -74,7 +78,11 @@ def precision_score(
     y_true: Any, y_pred: Any, *, labels: Any = None, pos_label: Any = 1, average: Any = "binary",
     sample_weight: Any = None, zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """Of what is predicted as a label, the share that is it."""
+    """Of what is predicted as a label, the share that is it.
+
+    >>> precision_score([0, 1, 1, 0], [0, 1, 0, 0])
+    1.0
+    """
     return _scores(
         y_true, y_pred, labels=labels, pos_label=pos_label, average=average,
         sample_weight=sample_weight, zero_division=zero_division, warn_for=("precision",),
@@ -86,7 +94,11 @@ def recall_score(
     y_true: Any, y_pred: Any, *, labels: Any = None, pos_label: Any = 1, average: Any = "binary",
     sample_weight: Any = None, zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """Of the items of a label, the share that is predicted so."""
+    """Of the items of a label, the share that is predicted so.
+
+    >>> recall_score([0, 1, 1, 0], [0, 1, 0, 0])
+    0.5
+    """
     return _scores(
         y_true, y_pred, labels=labels, pos_label=pos_label, average=average,
         sample_weight=sample_weight, zero_division=zero_division, warn_for=("recall",),
@@ -98,7 +110,11 @@ def f1_score(
     y_true: Any, y_pred: Any, *, labels: Any = None, pos_label: Any = 1, average: Any = "binary",
     sample_weight: Any = None, zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """The harmonic mean of precision and recall."""
+    """The harmonic mean of precision and recall.
+
+    >>> f1_score([0, 1, 1, 0], [0, 1, 0, 0])
+    0.6666666666666666
+    """
     return _scores(
         y_true, y_pred, labels=labels, pos_label=pos_label, average=average,
         sample_weight=sample_weight, zero_division=zero_division, warn_for=("f-score",),
@@ -110,7 +126,11 @@ def fbeta_score(
     y_true: Any, y_pred: Any, *, beta: float, labels: Any = None, pos_label: Any = 1,
     average: Any = "binary", sample_weight: Any = None, zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """F, in which recall counts beta times as much as precision."""
+    """F, in which recall counts beta times as much as precision.
+
+    >>> fbeta_score([0, 1, 1, 0], [0, 1, 0, 0], beta=2)
+    0.5555555555555556
+    """
     return _scores(
         y_true, y_pred, beta=beta, labels=labels, pos_label=pos_label, average=average,
         sample_weight=sample_weight, zero_division=zero_division, warn_for=("f-score",),
@@ -122,7 +142,11 @@ def jaccard_score(
     y_true: Any, y_pred: Any, *, labels: Any = None, pos_label: Any = 1, average: Any = "binary",
     sample_weight: Any = None, zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """Items right over items of the label in target or prediction."""
+    """Items right over items of the label in target or prediction.
+
+    >>> jaccard_score([0, 1, 1, 0], [0, 1, 0, 0])
+    0.5
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     labels = chosen_labels(pair, average, labels, pos_label)
     sums = pair.sums(labels, samplewise=average == "samples")
@@ -150,7 +174,11 @@ def classification_report(
     sample_weight: Any = None, digits: int = 2, output_dict: bool = False,
     zero_division: Any = "warn",
 ) -> Any:  # fmt: skip
-    """Precision, recall, F1 and support of each label, and averages: a text, or a dictionary."""
+    """Precision, recall, F1 and support of each label, and averages: a text, or a dictionary.
+
+    >>> classification_report(["a", "b"], ["a", "b"], output_dict=True)["accuracy"]
+    1.0
+    """
     pair = Pair(y_true, y_pred, sample_weight)
     given = labels is not None
     labels = array_of(labels) if given else pair.labels

@@ -200,7 +200,11 @@ def log_loss(
     y_true: Any, y_proba: Any = None, *, normalize: bool = True, sample_weight: Any = None,
     labels: Any = None, y_pred: Any = "deprecated",
 ) -> float:  # fmt: skip
-    """The mean (or sum) of -ln of the probability of what is so."""
+    """The mean (or sum) of -ln of the probability of what is so.
+
+    >>> round(log_loss([0, 1], [0.1, 0.8]), 4)
+    0.1643
+    """
     y_proba = _probabilities(_renamed(y_proba, y_pred))
     forecast = _forecast(y_true, y_proba, sample_weight, labels)
     return mean_of(forecast.logs(), sample_weight, normalize)
@@ -213,7 +217,11 @@ def brier_score_loss(
     y_true: Any, y_proba: Any, *, sample_weight: Any = None, pos_label: Any = None,
     labels: Any = None, scale_by_half: Any = "auto",
 ) -> float:  # fmt: skip
-    """The mean squared distance of probabilities from what is so."""
+    """The mean squared distance of probabilities from what is so.
+
+    >>> round(brier_score_loss([0, 1], [0.1, 0.8]), 4)
+    0.025
+    """
     forecast = _either(y_true, _probabilities(y_proba), sample_weight, pos_label, labels)
     score = mean_of(forecast.squares(), sample_weight)
     shape = forecast.probability.shape
@@ -252,7 +260,11 @@ def d2_log_loss_score(
     y_true: Any, y_proba: Any = None, *, sample_weight: Any = None, labels: Any = None,
     y_pred: Any = "deprecated",
 ) -> float:  # fmt: skip
-    """The share of the log loss of base rates that is saved."""
+    """The share of the log loss of base rates that is saved.
+
+    >>> round(d2_log_loss_score([0, 1], [0.1, 0.8]), 4)
+    0.763
+    """
     y_proba = _renamed(y_proba, y_pred)
     if _too_few(y_true, y_proba, sample_weight):
         return math.nan
@@ -265,7 +277,11 @@ def d2_brier_score(
     y_true: Any, y_proba: Any, *, sample_weight: Any = None, pos_label: Any = None,
     labels: Any = None,
 ) -> float:  # fmt: skip
-    """The share of the Brier score of base rates that is saved."""
+    """The share of the Brier score of base rates that is saved.
+
+    >>> round(d2_brier_score([0, 1], [0.1, 0.8]), 4)
+    0.9
+    """
     if _too_few(y_true, y_proba, sample_weight):
         return math.nan
     forecast = _either(y_true, _probabilities(y_proba), sample_weight, pos_label, labels)
@@ -276,7 +292,11 @@ def d2_brier_score(
 def hinge_loss(
     y_true: Any, pred_decision: Any, *, labels: Any = None, sample_weight: Any = None
 ) -> float:
-    """The mean of max(0, 1 - margin)."""
+    """The mean of max(0, 1 - margin).
+
+    >>> hinge_loss([0, 1, 1], [-2, 0.5, 1.5])
+    0.16666666666666666
+    """
     same_lengths(y_true, pred_decision, sample_weight)
     decision, y = numbers(pred_decision), column(y_true)
     classes = distinct(column(labels if labels is not None else y))

@@ -13,8 +13,11 @@ function el(name, attributes, ...children) {
 
 // Characters that would turn or hide text are spelled out.
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+// One of these alone cannot be seen, and a mark needs something to stand on.
+const UNSEEN = /^[\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]$/;
+const code = (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0");
 const spelled = (text) =>
-  String(text).replace(CONTROL, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
+  String(text).replace(CONTROL, code).replace(UNSEEN, code).replace(/^(?=\p{M})/u, "\u25cc");
 
 const count = (n) => n.toLocaleString("en-US");
 function figure(value) {

@@ -7,6 +7,8 @@ const most = (counts, n = TOP) =>
   [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).slice(0, n);
 const add = (counts, key, by = 1) => counts.set(key, (counts.get(key) || 0) + by);
 
+const GRAPHEMES = Intl.Segmenter && new Intl.Segmenter("en", { granularity: "grapheme" });
+
 const KINDS = { transcripts, rankings, labels };
 
 function transcripts({ columns, facts }) {
@@ -35,9 +37,9 @@ function transcripts({ columns, facts }) {
   function inline(i) {
     const parts = [];
     let plain = [];
-    const flush = () => { if (plain.length) parts.push(plain.join(gap)); plain = []; };
+    const flush = () => { if (plain.length) parts.push(spelled(plain.join(gap))); plain = []; };
     for (const [kind, ref, hyp] of steps(i)) {
-      if (kind === "=") { plain.push(spelled(ref)); continue; }
+      if (kind === "=") { plain.push(ref); continue; }
       flush();
       if (ref != null) parts.push(el("del", {}, spelled(ref)));
       if (hyp != null) parts.push(el("ins", {}, spelled(hyp)));
@@ -47,11 +49,24 @@ function transcripts({ columns, facts }) {
     return el("span", {}, spaced.length ? spaced : "(empty)");
   }
 
+  // Characters that are right, as one sees them: a letter with its marks is one.
+  function asSeen(found) {
+    const joined = [];
+    for (const step of found) {
+      const last = joined.at(-1);
+      if (step[0] === "=" && last?.[0] === "=") last[1] += step[1];
+      else joined.push([...step]);
+    }
+    return joined.flatMap((step) => (step[0] !== "=" ? [step] :
+      Array.from(GRAPHEMES.segment(step[1]), ({ segment }) => ["=", segment, segment])));
+  }
+
   function detail(i) {
     const names = { s: "substituted", d: "deleted", i: "inserted" };
     const totals = { "=": 0, s: 0, d: 0, i: 0 };
-    const row = steps(i).map(([kind, ref, hyp]) => {
-      totals[kind]++;
+    const found = steps(i);
+    for (const [kind] of found) totals[kind]++;
+    const row = (char && GRAPHEMES ? asSeen(found) : found).map(([kind, ref, hyp]) => {
       const same = kind === "=";
       return el("li", { class: same ? null : kind },
         el("span", { class: same ? "same" : "r" }, ref == null ? "∗" : spelled(ref)),
