@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,14 @@ def test_who_has_the_old_file_open_reads_it_on(tmp_path: Path) -> None:
     assert path.read_bytes() == b"newer"
 
 
+def _in_a_block(path: str, data: bytes, example: str) -> None:
+    with whole_file(path, example) as temporary:
+        Path(temporary).write_bytes(data)
+
+
+@pytest.mark.parametrize("write", [write_whole, _in_a_block])
 def test_it_is_on_the_disk_before_it_has_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write: Callable[[str, bytes, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, done = tmp_path / "table", []
     fsync, replace = os.fsync, os.replace
@@ -38,7 +45,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
-    write_whole(str(path), b"12345", "t.csv")
+    write(str(path), b"12345", "t.csv")
     assert done == [("synced", 5), ("named", 5)]
 
 

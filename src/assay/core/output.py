@@ -16,13 +16,15 @@ __all__ = ["whole_file", "write_whole", "writing"]
 
 @contextmanager
 def whole_file(path: str, example: str) -> Iterator[str]:
-    """The name to write to, which becomes `path` if the block ends well; else it is removed.
-    example: a good name, for messages."""
+    """The name to write to, which becomes `path` if the block ends well; else it is removed. What
+    was written is on the disk before it has that name. example: a good name, for messages."""
     target = os.path.realpath(path)  # a link stays one, as with any other way to write
     temporary = _beside(path, target, example)
     try:
         yield temporary
         with writing(path):
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
             os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
             os.replace(temporary, target)
     finally:
@@ -31,11 +33,9 @@ def whole_file(path: str, example: str) -> Iterator[str]:
 
 
 def write_whole(path: str, data: bytes | bytearray | memoryview, example: str) -> None:
-    """Write a file, which is on the disk before it has its name."""
+    """Write a file that is whole or not there."""
     with whole_file(path, example) as temporary, writing(path), open(temporary, "wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextmanager

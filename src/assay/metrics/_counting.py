@@ -39,10 +39,10 @@ def checked_weights(weights: Any, n: int, *, negative: bool = True) -> Array | N
     return array
 
 
-def refuse_sums(sums: Array) -> None:
+def refuse_sums(*sums: Array) -> None:
     """An InputError where sums of weights are too large for a float64."""
     with np.errstate(over="ignore"):
-        if np.isinf(np.abs(sums).sum()):
+        if np.isinf(sum(np.abs(part).sum() for part in sums)):
             raise InputError("weights: their sum is beyond float64; divide all of them alike")
 
 

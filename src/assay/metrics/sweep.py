@@ -124,7 +124,7 @@ class Sweep(State):
     @cached_property
     def _ordered(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
         sides = self.classes()
-        refuse_sums(np.array([side[:, 1].sum() for side in sides]))
+        refuse_sums(*(side[:, 1] for side in sides))
         return ops.weighted_side(sides[0]), ops.weighted_side(sides[1])
 
     @property
