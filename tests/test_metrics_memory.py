@@ -134,11 +134,11 @@ def test_resident_memory_of_this_process(monkeypatch, native: bool) -> None:
         pytest.skip("the native extension is not built")
     with assay.VramSampler("cpu", mode="train") as v:
         time.sleep(0.02)
-        data = touched(64 * MIB)
+        data = touched(256 * MIB)  # so much that what others give back meanwhile does not matter
         time.sleep(0.05)
         data = None  # noqa: F841
     rise = v["peak_allocated_bytes"] - v["baseline_allocated_bytes"]
-    assert 63 * MIB <= rise < 120 * MIB
+    assert 224 * MIB <= rise < 320 * MIB
     assert v["peak_train_vram_gb"] == v["peak_allocated_bytes"] / GIB
     assert {score.tags["memory"] for score in v.scores()} == {"rss"}
     assert v.as_dict("x_")["x_memory_rss/peak_train_vram_gb"] == v["peak_train_vram_gb"]
