@@ -58,8 +58,8 @@ def test_a_worker_that_was_forked_does_not_hold_it_on(tmp_path):
     """As one of a data loader, which outlives a trainer that is killed."""
     code = HOLD + (
         "import os, time\npid = os.fork()\n"
-        "if pid == 0: time.sleep(30)\n"
-        "print(pid, flush=True); sys.stdin.read()"
+        "if pid == 0: print(os.getpid(), flush=True); time.sleep(30)\n"
+        "sys.stdin.read()"
     )
     command = [sys.executable, "-u", "-c", code, str(tmp_path / "lock")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
