@@ -11,7 +11,7 @@ demo: $(VENV)/.core
 	$(BIN)/assay demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(TEST_FLAGS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(TEST_FLAGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -48,7 +48,7 @@ def numbers_table(found: Sequence[Row]) -> Iterator[str]:
             f"{peer['contender']} {seconds(peer)}" if peer else "",
             f"{float(peer['ratio']):.3g}×" if peer else "",
             seconds(floor) if floor else "",
-            both("memory_mib", "{:.3g}", [ours, *peers[:1]]),
+            both("memory_mib", "{:g}", [ours, *peers[:1]]),
             both("max_error", "{:.1g}", [ours, *peers[:1]]),
         ]
         yield f"| {' | '.join(cells)} |"

@@ -90,7 +90,7 @@ def of_cases(found: Sequence[Row], wanted: Iterable[Any]) -> Iterator[list[str]]
             cell(ours),
             "<br>".join(f"{row['contender']} {cell(row, ratio=True)}" for row in others),
             seconds(floor) if floor else "",
-            both("memory_mib", "{:.3g}", [ours, *others]),
+            both("memory_mib", "{:g}", [ours, *others]),
             both("max_error", "{:.1g}", [ours, *others]),
             "<br>".join(marked(goal) for goal in goals_of(ours)),
         ]

@@ -10,6 +10,8 @@ from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 
+from waiting_kit import PATIENCE_S
+
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -66,8 +68,8 @@ class Browser:
         found = self.all(selector, within)
         return self.run("return arguments[0].map((own) => own.textContent)", found)
 
-    def wait(self, holds, seconds=20):
-        deadline = time.monotonic() + seconds
+    def wait(self, holds):
+        deadline = time.monotonic() + PATIENCE_S
         while not holds():
             assert time.monotonic() < deadline, self.driver.get_log("browser")
             time.sleep(0.02)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from gloo_kit import Pool
+from waiting_kit import PATIENCE_S
 
 # A failed assert of these shows both sides, as one in a test does.
 pytest.register_assert_rewrite(
@@ -19,13 +20,16 @@ pytest.register_assert_rewrite(
 )
 
 # Times on shared machines say nothing, so no deadline. Kernels compile inside some first example.
+# The same examples each time; `pytest --hypothesis-profile explore` draws others.
 settings.register_profile(
-    "assay",
+    "explore",
     deadline=None,
+    derandomize=False,
     max_examples=50,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+settings.register_profile("assay", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("assay")
 
 # Ignored where a shell starts the tests in its background; programs they start would inherit that.
@@ -52,7 +56,7 @@ def run_python(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
         **options,
     )
@@ -88,10 +92,12 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def no_thread_stays() -> Iterator[None]:
-    """Fails where a scan has not ended its threads."""
+def no_thread_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails where a scan has not ended its threads, however slow they are."""
+    from assay.run import shards
     from shards_kit import threads_of_scans
 
+    monkeypatch.setattr(shards, "PATIENCE_S", PATIENCE_S)
     yield
     assert not threads_of_scans()
 

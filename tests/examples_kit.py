@@ -23,7 +23,7 @@ def started(script, folder, *options):
 def done(script, folder, *options, code=0):
     """What it prints on both streams."""
     process = started(script, folder, *options)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=1800)
     assert process.returncode == code, err
     return out, err
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jiwer
 from rapidfuzz.distance import Levenshtein
@@ -23,6 +23,11 @@ class Truth(NamedTuple):
     @property
     def errors(self) -> int:
         return sum(self[1:])
+
+
+def four(state: Any) -> Truth:
+    """The counts of a state, to compare with the truth."""
+    return Truth(state.hits, state.substitutions, state.deletions, state.insertions)
 
 
 def numbered(*rows: Iterable[Hashable]) -> list[list[int]]:

@@ -14,32 +14,9 @@ import torch
 
 from assay.ops import _similarity_torch as ops
 from assay.ops import _similarity_torch_count as counting
+from similarity_kit import canonical
 
 Case = tuple[torch.Tensor, torch.Tensor]
-
-
-def plain_score(q: np.ndarray, g: np.ndarray, metric: str) -> np.ndarray:
-    """Canonical scores of all pairs, from the definition, in NumPy."""
-
-    def lanes(a: np.ndarray, b: np.ndarray, *, square: bool) -> np.ndarray:
-        width = -(-a.shape[1] // 8) * 8
-        a, b = (np.pad(x, ((0, 0), (0, width - x.shape[1]))) for x in (a, b))
-        s = np.zeros((len(a), len(b), 8))
-        for k in range(0, width, 8):
-            x, y = a[:, None, k : k + 8], b[None, :, k : k + 8]
-            product = (x - y) * (x - y) if square else x * y
-            s = s + product
-        s0, s1, s2, s3, s4, s5, s6, s7 = np.moveaxis(s, 2, 0)
-        return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7))
-
-    if metric == "l2":
-        return lanes(q, g, square=True)
-    dot = lanes(q, g, square=False)
-    if metric == "cosine":
-        norms = [np.sqrt(np.array([lanes(x[None], x[None], square=False)[0, 0] for x in side]))
-                 for side in (q, g)]  # fmt: skip
-        dot = dot / (norms[0][:, None] * norms[1][None, :])
-    return dot
 
 
 def plain_counts(
@@ -55,8 +32,8 @@ def plain_counts(
 
 
 def check_topk(q: torch.Tensor, g: torch.Tensor, k: int, metric: str, backend: str) -> str:
-    truth = plain_score(q.double().numpy(), g.double().numpy(), metric)
-    value = -truth if metric == "l2" else truth
+    value = canonical(q.double().numpy(), g.double().numpy(), metric)
+    truth = -value if metric == "l2" else value
     index = np.argsort(-value, axis=1, kind="stable")[:, :k]
     got, at = ops.topk_device(q, g, k, metric, backend=backend, verify=1)
     if not np.array_equal(at.numpy(), index):
@@ -71,8 +48,8 @@ def check_counts(
     q: torch.Tensor, g: torch.Tensor, relevant: list[list[int]], skip: list[list[int]], metric: str,
     backend: str,
 ) -> str:  # fmt: skip
-    truth = plain_score(q.double().numpy(), g.double().numpy(), metric)
-    value = -truth if metric == "l2" else truth
+    value = canonical(q.double().numpy(), g.double().numpy(), metric)
+    truth = -value if metric == "l2" else value
     pairs = [(i, j) for i, row in enumerate(relevant) for j in row]
     hidden = np.zeros(value.shape, bool)
     for lists in (relevant, skip):

@@ -3,6 +3,7 @@
 import functools
 import os
 import time
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 import assay
 from assay import Meter, Meters
 from assay.core.state import State
+from waiting_kit import PATIENCE_S
 
 WORDS = [*"abcdefg"]
+TIMEOUT_S = 4.0  # more than a machine stands still
 
 
 def data(n: int, seed: int = 0) -> dict[str, Any]:
@@ -205,22 +208,45 @@ def nothing(group: Any, rank: int) -> Any:
 
 
 def dies(group: Any, rank: int) -> Any:
+    _together(rank, 3)
     if rank == 2:
         os._exit(1)
     return _timed()
 
 
 def never_comes(group: Any, rank: int) -> Any:
+    _together(rank, 3)
     return None if rank == 1 else _timed()
 
 
 def comes_late(group: Any, rank: int) -> Any:
-    time.sleep(2.5 * rank)
-    return _timed()
+    _together(rank, 2)
+    if rank == 1:
+        _wait("given up")
+    answer = _timed()
+    _store().set("given up", "")
+    return answer
+
+
+def _store() -> Any:
+    import torch.distributed as dist
+
+    return dist.distributed_c10d._get_default_store()
+
+
+def _wait(*keys: str) -> None:
+    _store().wait(list(keys), timedelta(seconds=PATIENCE_S))
+
+
+def _together(rank: int, size: int) -> None:
+    """All ranks are here and have loaded what they count with: none is late for that."""
+    assay.count_words(["a"], ["a"])
+    _store().set(f"ready {rank}", "")
+    _wait(*(f"ready {other}" for other in range(size)))
 
 
 def _timed() -> Any:
-    meter = Meter(assay.count_words, timeout_s=1.0)
+    meter = Meter(assay.count_words, timeout_s=TIMEOUT_S)
     meter.update(["a"], ["a"])
     start = time.perf_counter()
     try:

@@ -84,7 +84,8 @@ def test_stop_rule():
 
 @pytest.mark.skipif(not memory.CLEAR.exists(), reason="resident peaks are read from Linux's /proc")
 def test_memory_of_arrays_is_seen():
-    assert 30 << 20 <= memory.extra_bytes(lambda: np.ones(4 << 20)) <= 40 << 20
+    # So much that what others give back meanwhile does not matter.
+    assert 240 << 20 <= memory.extra_bytes(lambda: np.ones(32 << 20)) <= 272 << 20
 
 
 def test_a_process_is_timed_and_its_failure_told():

@@ -4,6 +4,7 @@ it, exit code 2, nothing on standard output, and no file made or changed."""
 import gzip
 import json
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -112,7 +113,11 @@ CASES = {
         "d.parquet: no rows; was it written?",
     ),
     "truncated gzip": (
-        {"d.jsonl.gz": gzip.compress(os.urandom(500).hex().encode() + OK * 500)[:-30]},
+        {
+            "d.jsonl.gz": gzip.compress(random.Random(0).randbytes(500).hex().encode() + OK * 500)[
+                :-30
+            ]
+        },
         ["d.jsonl.gz"],
         "d.jsonl.gz: the file is cut short; copy or make it again",
     ),

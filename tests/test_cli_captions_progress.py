@@ -6,6 +6,7 @@ import pytest
 
 from assay.cli.captions import headline
 from assay.cli.watch import Watching
+from assay.core.protocols import Part
 from assay.run.totals import Total
 from cli_kit import assay
 from test_cli_captions import parquet
@@ -34,6 +35,15 @@ def test_values_of_what_an_earlier_run_has_done(tmp_path):
     paths = parquet(tmp_path)
     first, again = (assay("score", "captions", *paths, *asked) for _ in range(2))
     assert told(again)[-1]["values"] == told(first)[-1]["values"] != {}
+
+
+def test_it_is_told_when_it_is_time():
+    told = []
+    for every in (0.0, 1e9):
+        watch = Watching([Part(0, "a", size=9)], [], [], headline, told.append, every)
+        for consumed in (3, 9):
+            watch(Part(0, "a", size=9), consumed, Total(2, {}))
+    assert [(facts["items"], facts["bytes"]) for facts in told] == [(2, 3), (4, 9)]
 
 
 def test_nothing_is_shown_of_no_items():

@@ -1,12 +1,11 @@
 """`assay score rankings` of many files, in shards, resumed: the digits of one command and file."""
 
 import json
-import os
 import pickle
 import random
 import signal
 import subprocess
-import time
+import sys
 from functools import reduce
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from assay import count_ranks
 from assay.cli import ranking_parts
 from assay.core.fitting import fitted
 from assay.run.state_file import read_state_file
-from cli_kit import ENTRY, assay, rankings, refused
+from cli_kit import assay, rankings, refused
 from rankings_cli_kit import ARRAYS, Q, write_embeddings
 
 CUT = ("--queries", "q?.npy", "--gallery", "g?.parquet")
@@ -135,6 +134,23 @@ def test_a_work_folder_goes_on_and_items_are_those_of_the_whole():
     assert rankings(*CUT, *given, "--force").out != whole
 
 
+KILLED = """
+import os, signal, sys
+from assay.cli import main
+name = os.replace
+named = []
+
+def replace(source, target):
+    name(source, target)
+    named.append(str(target).endswith(".state"))
+    if sum(named) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = replace
+main()
+"""
+
+
 def test_a_killed_job_goes_on(monkeypatch):
     monkeypatch.setattr(ranking_parts, "LEAST", 512)  # as the process that is killed has it
     rng = np.random.default_rng(0)
@@ -142,14 +158,8 @@ def test_a_killed_job_goes_on(monkeypatch):
     np.save("g.npy", rng.standard_normal((20000, 32), np.float32))
     given = (*ARRAYS, "--relevance", "diagonal", "--interval", "none", "--json")
     whole = rankings(*given).out
-    command = [*ENTRY, "score", "rankings", *given, "--work-dir", "w"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while len([*Path("w/shards").glob("*.state")]) < 3 and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command = [sys.executable, "-c", KILLED, "score", "rankings", *given, "--work-dir", "w"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
     kept = {path: path.stat().st_mtime_ns for path in Path("w/shards").glob("*.state")}
     assert len(kept) >= 3
     assert rankings(*given, "--work-dir", "w").out == whole

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -251,12 +252,13 @@ def test_mlflow_has_the_page(folder, monkeypatch):
     pytest.importorskip("mlflow")
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     uri = f"sqlite:///{folder}/mlflow.db"
-    with assay.Run("exp", trackers=[assay.trackers.mlflow.MLflow(uri, experiment="e")]) as run:
+    tracker = assay.trackers.mlflow.MLflow(uri, experiment="e")
+    with assay.Run("exp", trackers=[tracker], flush_s=600) as run:
         run.log({"wer": 0.5})
     line = [*ENTRY, "report", "exp", "--log"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "report.html\n"), done.stderr
-    with sqlite3.connect(folder / "mlflow.db") as database:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
         ((identity, place, status),) = database.execute(
             "SELECT run_uuid, artifact_uri, status FROM runs"
         )

@@ -1,6 +1,7 @@
 """`assay resync`: what it says, and when it refuses. Trackers are real in test_trackers_*.py."""
 
 import os
+import threading
 
 import pytest
 
@@ -9,6 +10,7 @@ from assay.core.record import read_journal
 from assay.run import feed, sender
 from cli_kit import assay as command
 from run_kit import END, HEAD, Scripted, lines_of, metric, points, write_journal
+from waiting_kit import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -100,9 +102,6 @@ def test_a_run_that_is_being_sent(tmp_path, scripted, monkeypatch):
 
 
 def test_it_follows_a_run_to_its_end_and_takes_up_trackers_that_come(tmp_path, scripted):
-    import threading
-    import time
-
     folder = tmp_path / "exp"
     with assay.Run(folder) as run:
         run.log({"loss": 0.0}, step=0)
@@ -115,14 +114,12 @@ def test_it_follows_a_run_to_its_end_and_takes_up_trackers_that_come(tmp_path, s
             target=lambda: found.append(command("resync", folder, "--follow"))
         )
         thread.start()
-        while not scripted or not scripted[0].points:
-            time.sleep(0.01)
+        wait_until(lambda: scripted and scripted[0].points)
         run._entry({**lines_of(folder)[0], "kind": "resume", "trackers": [{"tracker": "b"}]})
         run.log({"loss": 2.0}, step=2)
-        while len(scripted) < 2 or len(scripted[1].points) < 3:
-            time.sleep(0.01)
+        wait_until(lambda: len(scripted) == 2 and len(scripted[1].points) == 3)
         assert thread.is_alive()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert found[0].out == "a: 3 points sent\n  look here\nb: 3 points sent\n  look here\n"
     assert [t.points for t in scripted] == [[("loss", s, float(s)) for s in range(3)]] * 2
     assert [t.status for t in scripted] == ["finished"] * 2
@@ -137,10 +134,8 @@ def test_the_help_says_what_may_come_twice():
 
 
 def test_a_tracker_that_hangs_has_not_got_it(tmp_path, scripted, monkeypatch):
-    import threading
-
     folder, answer = journal(tmp_path / "exp", {"tracker": "a"}), threading.Event()
-    monkeypatch.setattr(Scripted, "log", lambda self, entries: answer.wait(20))
+    monkeypatch.setattr(Scripted, "log", lambda self, entries: answer.wait(PATIENCE_S))
     monkeypatch.setattr(sender, "LINGER_S", 0.1)
     done = command("resync", folder)
     answer.set()

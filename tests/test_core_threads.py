@@ -10,6 +10,7 @@ import pytest
 from assay.core import threads
 from assay.core.errors import InputError
 from assay.core.threads import parallel, thread_count, worker_thread
+from waiting_kit import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def test_few_tasks(count: int) -> None:
 
 
 def test_several_threads_work_at_once() -> None:
-    together = threading.Barrier(4, timeout=30)
+    together = threading.Barrier(4, timeout=PATIENCE_S)
     assert len(list(parallel(lambda _: together.wait(), range(4)))) == 4
 
 
@@ -134,7 +135,7 @@ def test_eight_callers_share_one_pool() -> None:
 def test_the_pool_follows_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     for count in (2, 3):
         monkeypatch.setenv("ASSAY_THREADS", str(count))
-        together = threading.Barrier(count, timeout=30)
+        together = threading.Barrier(count, timeout=PATIENCE_S)
         assert len(list(parallel(lambda _: together.wait(), range(count)))) == count  # noqa: B023
         assert threads._pool._max_workers == count
 

@@ -222,7 +222,7 @@ def test_stopped_by_hand_it_keeps_what_was_logged(tmp_path):
         if "baseline/fold_1" in line:
             break
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "stopped; what was logged so far is kept"

@@ -22,7 +22,7 @@ def ablated(tmp_path_factory):
     pytest.importorskip("wandb")
     pytest.importorskip("tensorboard")
     folder = tmp_path_factory.mktemp("ablation")
-    out, err = done("audio_text_ablation.py", folder, "--quick", "--name", "q")
+    out, err = done("audio_text_ablation.py", folder, "--quick", "--name", "q", "--latency-s", "5")
     return folder / "outputs", Journal(folder / "outputs" / "q"), out, err
 
 

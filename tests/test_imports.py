@@ -47,9 +47,10 @@ def test_what_is_loaded(fresh_python, code: str) -> None:
 
 def test_import_takes_no_time(fresh_python) -> None:
     code = (
-        "import time; start = time.perf_counter(); import assay; print(time.perf_counter() - start)"
+        "import time; start = time.process_time(); import assay; print(time.process_time() - start)"
     )
-    assert min(float(fresh_python(code)) for _ in range(5)) < 0.1  # 0.2 s is the promise
+    # 0.2 s is the promise; of the processor's time, as others may have it meanwhile.
+    assert min(float(fresh_python(code)) for _ in range(5)) < 0.1
 
 
 def test_every_public_name_resolves() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +130,22 @@ def test_wordnet_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path
     use_data(monkeypatch, tmp_path)
     items: Items = [(["a dog ran"], "a hound ran"), (["a hunting_dog"], "a hound")]
     refs, hyps = oracle.columns(items)
-    for asked in ({}, {"synonyms": "wordnet"}):
-        state = count_meteor(refs, hyps, items=True, **asked)
-        assert "|stages:exact,stem,synonym|synonyms:wordnet-3.0|" in state.signature
-        from nltk.translate.meteor_score import meteor_score
+    from nltk.data import FileSystemPathPointer
+    from nltk.translate.meteor_score import meteor_score
 
-        wanted = [meteor_score([r.split() for r in own], hyp.split()) for own, hyp in items]
-        oracle.same(state.per_item("meteor"), wanted)
-        assert wanted[0] > meteor(refs[0], hyps[0], synonyms="none")
+    opens = FileSystemPathPointer.open
+    with ExitStack() as files:  # nltk's reader leaves its files open
+        monkeypatch.setattr(
+            FileSystemPathPointer,
+            "open",
+            lambda *of, **asked: files.enter_context(opens(*of, **asked)),
+        )
+        for asked in ({}, {"synonyms": "wordnet"}):
+            state = count_meteor(refs, hyps, items=True, **asked)
+            assert "|stages:exact,stem,synonym|synonyms:wordnet-3.0|" in state.signature
+            wanted = [meteor_score([r.split() for r in own], hyp.split()) for own, hyp in items]
+            oracle.same(state.per_item("meteor"), wanted)
+            assert wanted[0] > meteor(refs[0], hyps[0], synonyms="none")
 
 
 def use_data(monkeypatch: pytest.MonkeyPatch, folder: Path | None) -> None:

@@ -1,6 +1,8 @@
 """States of scores: how they add, and what 16 bits, bins, slices and threads leave as it is."""
 
+import math
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sklearn import metrics as sk
 
 from assay import State, count_scores, count_scores_binned
 from assay.core.errors import InputError, MergeError
+from assay.metrics import _sweep_items
 from assay.ops import sweep as ops
 from scores_kit import KINDS, drawn
 
@@ -113,27 +116,75 @@ def test_weights_of_many_slices_are_those_of_one(monkeypatch: pytest.MonkeyPatch
     assert all(np.array_equal(a, b) for a, b in zip(cut.curve()[:3], curve[:3], strict=True))
 
 
-def test_weights_cost_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ops, "SLICE", 1 << 12)  # what a slice costs does not grow with the input
+@pytest.mark.parametrize("seed", range(20))
+def test_areas_of_weights_that_vanish_beside_others(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    target, score = rng.integers(0, 2, 40), rng.integers(0, 30, 40) / 30
+    target[:2] = 0, 1
+    weights = 10.0 ** rng.integers(-320, 300, 40)
+    s = count_scores(target, score, weights=weights)
+    rows = [(Fraction(w), bool(t), v) for w, t, v in zip(weights, target, score, strict=True)]
+    n, p = (sum(w for w, t, _ in rows if t == side) for side in (False, True))
+    pairs = sum(a * b * (2 * (v > u) + (v == u))
+                for a, t, v in rows if t for b, other, u in rows if not other)  # fmt: skip
+    steps = Fraction()
+    for at in np.unique(score):
+        new = sum(w for w, t, v in rows if t and v == at)
+        above = [sum(w for w, t, v in rows if v >= at and t == side) for side in (False, True)]
+        steps += new * above[1] / sum(above)
+    assert s.roc_auc == pytest.approx(float(pairs / (2 * n * p)), rel=1e-12)
+    assert s.average_precision == pytest.approx(float(steps / p), rel=1e-12)
+
+
+def test_weights_at_a_threshold_add_over_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    target, score = rng.integers(0, 2, 500), rng.random(500)
+    weights = rng.random(500) * 10.0 ** rng.integers(-200, 200, 500)
+    s = count_scores(target, score, weights=weights)
+    whole = s.at(0.3)
+    for label, above in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        own = weights[(target == label) & ((score >= 0.3) == above)]
+        assert whole.matrix[label, above] == math.fsum(own)
+    monkeypatch.setattr(_sweep_items, "BLOCK", 7)
+    assert s.at(0.3).to_bytes() == whole.to_bytes()
+    none = s.at(2.0)
+    assert {cell[1] for cell in none.cells} == {cell[1] for cell in none.weights} == {0}
+
+
+@pytest.mark.parametrize("decimals", [16, 2])  # that many scores are equal
+def test_weights_cost_little_memory(monkeypatch: pytest.MonkeyPatch, decimals: int) -> None:
     n = 400_000
+    for module, name in ((ops, "SLICE"), (_sweep_items, "BLOCK")):
+        monkeypatch.setattr(module, name, 1 << 12)  # what one costs does not grow with the input
     rng = np.random.default_rng(0)
-    target, score, weights = rng.integers(0, 2, n), rng.random(n), rng.random(n)
-    count_scores(target[:9], score[:9], weights=weights[:9]).total_scores()
+    target, score, weights = rng.integers(0, 2, n), rng.random(n).round(decimals), rng.random(n)
+
+    def report(rows: slice) -> None:
+        s = count_scores(target[rows], score[rows], weights=weights[rows])
+        s.at(0.5)
+        s.total_scores()
+
+    report(slice(9))
     tracemalloc.start()
-    count_scores(target, score, weights=weights).total_scores()
+    report(slice(n))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak <= 2 * (target.nbytes + score.nbytes + weights.nbytes) + 4e6
+    assert peak <= 1.25 * (target.nbytes + score.nbytes + weights.nbytes)
 
 
-def test_large_columns_do_not_hang_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+def test_large_columns_do_not_hang_on_threads(
+    monkeypatch: pytest.MonkeyPatch, weighted: bool
+) -> None:
     rng = np.random.default_rng(6)
     target = rng.integers(0, 2, 400_000)
     score = (rng.standard_normal(400_000) + target).astype(np.float32)
+    weights = rng.random(400_000) if weighted else None
     found = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("ASSAY_THREADS", threads)
-        s = count_scores(target, score)
+        s = count_scores(target, score, weights=weights)
         found.append((s.to_bytes(), s.roc_auc, s.average_precision, s.best_threshold().value))
     assert found[0] == found[1] == found[2]
-    assert found[0][1] == pytest.approx(sk.roc_auc_score(target, score), abs=1e-12)
+    truth = sk.roc_auc_score(target, score, sample_weight=weights)
+    assert found[0][1] == pytest.approx(truth, abs=1e-12)

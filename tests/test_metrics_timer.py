@@ -194,8 +194,9 @@ def test_reset_begins_anew() -> None:
     with timer.epoch(), timer("step"):
         pass
     time.sleep(0.002)
+    begin = time.perf_counter()
     timer.reset()
-    assert timer.total_time_s < 0.002 + 1
+    assert timer.total_time_s <= time.perf_counter() - begin
     assert timer.epochs == ()
     assert timer.state.scopes == {}
     with timer.epoch():

@@ -17,7 +17,7 @@ from assay import EditCounts, align, cer, count_chars, count_words, mer, wer, wi
 from assay.metrics import _pairs
 from assay.ops import _word_kernels
 from assay.ops._intrinsics import pointer
-from oracle import opcodes, totals, units
+from oracle import four, opcodes, totals, units
 from strategies import SPACES, WORDS, near_words, sentences, text_pairs, token_rows, tokens
 
 COUNT = {"word": count_words, "char": count_chars}
@@ -33,10 +33,6 @@ def sides(corpus: Corpus) -> tuple[list[str], list[str]]:
 def cut(corpus: Corpus, unit: str) -> list[tuple[list[str], list[str]]]:
     refs, hyps = sides(corpus)
     return list(zip(units(refs, unit), units(hyps, unit), strict=True)) if corpus else []
-
-
-def four(state: EditCounts) -> tuple[int, int, int, int]:
-    return state.hits, state.substitutions, state.deletions, state.insertions
 
 
 def exact(value: float) -> str:

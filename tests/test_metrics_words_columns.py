@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import align, count_chars, count_words
+from assay.ops import arrow_text
 from assay.ops import tokens as packing
 from strategies import any_text
 
@@ -115,7 +116,7 @@ def test_many_blocks_of_a_column() -> None:
 
 def test_a_column_too_large_for_small_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
     # Chunks of more than 2 GiB together, as if that were 16 bytes.
-    monkeypatch.setattr(packing, "MAX_PLAIN", 16)
+    monkeypatch.setattr(arrow_text, "MAX_PLAIN", 16)
     column = chunked(REFS, pa.string())
     assert column.nbytes > 16
     assert packing.column(column, "x").offsets.dtype == np.int64

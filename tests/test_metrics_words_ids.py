@@ -11,13 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import Ragged, align, count_words, wer
-from oracle import totals
+from oracle import four, totals
 from strategies import sequence_pairs, token_rows
-
-
-def four(state: Any) -> tuple[int, int, int, int]:
-    return state.hits, state.substitutions, state.deletions, state.insertions
-
 
 # -- tokens ----------------------------------------------------------------------------------------
 

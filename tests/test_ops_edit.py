@@ -139,10 +139,11 @@ def test_shared_ends_are_taken_off_prefix_first(packing, alphabet: int) -> None:
 @packings
 @pytest.mark.parametrize("alphabet", ALPHABETS[1:])
 def test_distances_around_the_band(packing, alphabet: int) -> None:
-    # From 65 rows on, distances up to 31 are found in a band of 64 diagonals.
+    # From 65 rows on, distances up to 62 are found in a band of 64 diagonals, which lies around
+    # half the difference of the lengths.
     rng = random.Random(alphabet)
     corpus = []
-    for errors in (1, 15, *range(27, 37)):
+    for errors in (1, 15, 31, *range(58, 67)):
         for size in (65, 66, 96, 127, 128, 200, 400):
             ref = symbols(rng, alphabet, size)
             hyp = list(ref)
@@ -167,7 +168,8 @@ def test_paths_at_the_edge_of_the_band(rare: int) -> None:
             rng.randrange(1, 4) if rng.random() < rare / 100 else 0
             for _ in range(rng.randrange(65, 200))
         ]
-        shift, back = rng.randrange(24, 38), rng.randrange(12)
+        shift = rng.randrange(20, 68)
+        back = max(0, 62 - shift + rng.randrange(-6, 7))
         hyp = rng.choices([0, 4], [1, rng.randrange(2, 9)], k=shift) + ref[: len(ref) - back]
         corpus += [(ref, hyp), (hyp, ref), (ref[::-1], hyp[::-1])]
     check(as_ids(corpus), corpus)

@@ -6,11 +6,12 @@ import unicodedata
 from collections import Counter
 from importlib import metadata
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay import align, count_words
+from assay import Ragged, align, count_words
 from assay.core.errors import InputError
 from assay.ops.normalise import NAMED, basic, resolve
 from assay.ops.reference import normalise_basic
@@ -27,10 +28,24 @@ def lines(texts: list[str]) -> list[str]:
     return strings(basic(pack(texts)))
 
 
+@pytest.mark.parametrize("behind", ["", "x" * 64])  # which lets 64 bytes be read at once
 @settings(max_examples=200)
-@given(TEXTS)
-def test_basic_equals_its_definition(texts: list[str]) -> None:
+@given(texts=TEXTS)
+def test_basic_equals_its_definition(behind: str, texts: list[str]) -> None:
+    assert lines([*texts, behind]) == [normalise_basic(text) for text in [*texts, behind]]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.text("aZ5 \t,'’é\x00", max_size=150), max_size=4))
+def test_long_rows_that_are_nearly_ascii(texts: list[str]) -> None:
     assert lines(texts) == [normalise_basic(text) for text in texts]
+
+
+def test_room_for_bytes_that_are_no_utf8() -> None:
+    # An Arrow column may hold them; each becomes the two bytes of a code point.
+    values = np.full(1 << 20, 0x80, np.uint8)
+    values.flags.writeable = False
+    assert strings(basic(Ragged(values, np.array([0, 1 << 20])))) == ["\x80" * (1 << 20)]
 
 
 @given(TEXTS)

@@ -20,6 +20,7 @@ import assay
 from assay import align, count_chars, count_words
 from assay.core import threads
 from assay.ops import _edit_kernels, jit
+from waiting_kit import PATIENCE_S
 
 PACKAGE = Path(assay.__file__).parent
 N = 3000
@@ -60,7 +61,7 @@ def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_eight_callers_at_once(truth: tuple[int, int], two_threads: None) -> None:
-    together = threading.Barrier(8, timeout=60)
+    together = threading.Barrier(8, timeout=PATIENCE_S)
     found: list[object] = [None] * 8
 
     def call(k: int) -> None:
@@ -95,8 +96,10 @@ def test_a_forked_child_has_a_pool_of_its_own(truth: tuple[int, int], two_thread
     assert any(thread.name.startswith("assay") for thread in threading.enumerate())
     context = multiprocessing.get_context("fork")
     with context.Pool(2) as pool:
-        assert pool.apply_async(errors).get(timeout=60) == truth
-        states = pool.starmap_async(count_words, [(REFS, HYPS), (HYPS, REFS)]).get(timeout=60)
+        assert pool.apply_async(errors).get(timeout=PATIENCE_S) == truth
+        states = pool.starmap_async(count_words, [(REFS, HYPS), (HYPS, REFS)]).get(
+            timeout=PATIENCE_S
+        )
     assert states[0].to_bytes() == count_words(REFS, HYPS).to_bytes()
     assert errors() == truth
 
@@ -106,7 +109,7 @@ def test_a_forked_child_has_a_pool_of_its_own(truth: tuple[int, int], two_thread
 def test_a_child_forked_while_the_pool_is_made(truth: tuple[int, int], two_threads: None) -> None:
     context = multiprocessing.get_context("fork")
     with threads._pool_lock, context.Pool(1) as pool:  # nobody is left in the child to release it
-        assert pool.apply_async(errors).get(timeout=60) == truth
+        assert pool.apply_async(errors).get(timeout=PATIENCE_S) == truth
 
 
 @forks
@@ -124,7 +127,7 @@ def test_a_child_forked_while_the_pool_works(truth: tuple[int, int], two_threads
         context = multiprocessing.get_context("fork")
         for _ in range(5):
             with context.Pool(1) as pool:
-                assert pool.apply_async(errors).get(timeout=60) == truth
+                assert pool.apply_async(errors).get(timeout=PATIENCE_S) == truth
     finally:
         stop.set()
         other.join()
@@ -133,7 +136,9 @@ def test_a_child_forked_while_the_pool_works(truth: tuple[int, int], two_threads
 def test_a_spawned_process_gives_the_same(two_threads: None) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(2) as pool:
-        states = pool.starmap_async(count_words, [(REFS, HYPS), (HYPS, REFS)]).get(timeout=120)
+        states = pool.starmap_async(count_words, [(REFS, HYPS), (HYPS, REFS)]).get(
+            timeout=PATIENCE_S
+        )
     assert states[0].to_bytes() == count_words(REFS, HYPS).to_bytes()
     assert states[1].to_bytes() == count_words(HYPS, REFS).to_bytes()
 
@@ -163,7 +168,7 @@ def run(code: str, *arguments: str, env: dict[str, str], **options) -> subproces
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     return out.strip()
 
@@ -311,7 +316,7 @@ def test_a_read_only_install(installed: Path, tmp_path: Path) -> None:
     folders = [installed, *(path for path in installed.rglob("*") if path.is_dir()), user]
     env = environment(PYTHONPATH=installed, HOME=user, XDG_CACHE_HOME=None)
     probe = run(BOUND, "pass", env=env)
-    probe.communicate(timeout=60)
+    probe.communicate(timeout=PATIENCE_S)
     if probe.returncode:
         pytest.skip("this container does not let root give rights away")
     for folder in folders:

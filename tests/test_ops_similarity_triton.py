@@ -19,15 +19,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
+import compile_report
+
+import similarity_worker as worker
 from assay.core.errors import AssayError, InputError
 from assay.ops import _similarity_torch as ops
 from assay.ops import _similarity_torch_count as counting
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "bench"))
-import compile_report
-
-import similarity_worker as worker
 
 
 def run_worker(backend: str, **variables: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Sweeps over thresholds: sorted classes, runs, exact sums, labels as numbers."""
+"""Sweeps over thresholds: sorted classes, runs, weights, labels as numbers."""
 
-import math
-from fractions import Fraction
+import tracemalloc
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -10,30 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.core.errors import InputError
-from assay.ops import exact, labels, sweep
-
-finite = st.floats(allow_nan=False, allow_infinity=False)
-
-
-@given(st.lists(st.tuples(finite, st.integers(0, 3)), max_size=60))
-def test_exact_sums_are_those_of_fractions(pairs: list[tuple[float, int]]) -> None:
-    values, codes = [v for v, _ in pairs], [c for _, c in pairs]
-    limbs = exact.add_limbs(values, codes, 4)
-    for code in range(4):
-        truth = sum((Fraction(v) for v, c in pairs if c == code), Fraction())
-        try:
-            rounded = float(truth)
-        except OverflowError:
-            rounded = math.inf if truth > 0 else -math.inf
-        assert exact.value_of(limbs[code]) == rounded
-
-
-@given(st.lists(finite, max_size=40), st.integers(0, 40))
-def test_exact_sums_add(values: list[float], cut: int) -> None:
-    zero = np.zeros(len(values))
-    whole = exact.add_limbs(values, zero, 1)
-    parts = [exact.add_limbs(part, np.zeros(len(part)), 1) for part in (values[:cut], values[cut:])]
-    assert (parts[0] + parts[1]).tolist() == whole.tolist()
+from assay.ops import labels, sweep
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
@@ -161,6 +138,79 @@ def test_weighted_runs_do_not_hang_on_order() -> None:
     first = sweep.weighted_side(rows)
     second = sweep.weighted_side(rng.permutation(rows))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 8, 9, 2000, 2**40])  # runs of equal scores, short to long
+@pytest.mark.parametrize("weights", [1, 3, 2**40])
+@pytest.mark.parametrize("n", [0, 1, 2, 256, 257, 2100])
+def test_weights_add_in_order_of_score_then_weight(n: int, levels: int, weights: int) -> None:
+    rng = np.random.default_rng(n + levels)
+    score = (rng.integers(0, levels, n) - levels // 2) / 7
+    score[score == 0] = rng.choice([0.0, -0.0], np.count_nonzero(score == 0))
+    weight = rng.integers(1, weights + 1, n) / 3
+    rows = np.stack([score, weight], axis=1)
+    before = rows.copy()
+    found, sums = sweep.weighted_side(rows)
+    best_first = sorted(zip(score.tolist(), weight.tolist(), strict=True), key=_score_then_weight)
+    assert found[::-1].tolist() == [s for s, _ in best_first]
+    assert sums.tolist() == [*accumulate((w for _, w in best_first), initial=0.0)]
+    assert not np.signbit(found[found == 0]).any()
+    assert np.array_equal(rows, before)
+
+
+def _score_then_weight(row: tuple[float, float]) -> tuple[float, float]:
+    return -row[0], row[1]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_weighted_rows_of_many_are_sorted_once(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    target, score = rng.integers(0, 2, 3000), rng.integers(-40, 40, 3000).astype(kind)
+    weight = rng.integers(0, 9, 3000) / 7
+    as_given = sweep.cut_weighted(target, score, weight)
+    monkeypatch.setattr(sweep, "SLICE", 64)
+    for label, (rows, own) in enumerate(
+        zip(sweep.cut_weighted(target, score, weight), as_given, strict=True)
+    ):
+        there = (target == label) & (weight > 0)
+        assert np.array_equal(own, np.stack([score[there], weight[there]], axis=1))
+        found, sums = sweep.weighted_side(rows)
+        assert np.shares_memory(found, rows)
+        truth = sweep.weighted_side(own)
+        assert np.array_equal(found, truth[0])
+        assert np.array_equal(sums, truth[1])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_rows_in_order_of_score_alone_are_sorted_by_weight(kind: Any) -> None:
+    rows = np.array([[0.25, 0.5, 0.5], [1.0, 0.1, 0.7]], kind).T  # of equal ones the lightest first
+    heaviest, lightest, light = rows[:, 1].astype(np.float64).tolist()
+    score, sums = sweep.weighted_side(rows)
+    assert sums.tolist() == [0.0, lightest, lightest + light, lightest + light + heaviest]
+    assert (score.dtype, score.tolist()) == (np.float64, [0.25, 0.5, 0.5])
+    for order in ("C", "F"):  # in order, and yet not as kernels take them
+        score, _ = sweep.weighted_side(np.array(rows[:2], order=order))
+        assert score.dtype == np.float64
+        assert score.flags.c_contiguous
+
+
+def test_weighted_areas_take_no_more_than_the_runs() -> None:
+    """A slice is in the hands of each thread: its weights take the place of its counts."""
+    n = 100_000
+    rng = np.random.default_rng(5)
+    rows = (np.stack([rng.random(n), rng.random(n)], axis=1) for _ in range(2))
+    (negatives, fp), (positives, tp) = map(sweep.weighted_side, rows)
+    whole = [((0, 0), (n, n))]
+
+    def areas() -> list[Any]:
+        return [*sweep.over_runs(negatives, positives, sweep.areas, whole, (fp, tp), -16)]
+
+    first = areas()
+    tracemalloc.start()
+    assert areas() == first
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 1.05 * (3 * 8 * 2 * n)  # score, fp and tp of each
 
 
 # -- labels ----------------------------------------------------------------------------------------

@@ -46,6 +46,22 @@ def test_words_and_characters_equal_jiwers(texts: list[str]) -> None:
     np.testing.assert_array_equal(packed.values, before)
 
 
+ASCII = st.text(st.characters(max_codepoint=127), max_size=90)
+
+
+@given(st.lists(st.tuples(st.one_of(ASCII, any_text()), ASCII), max_size=6))
+def test_characters_of_lists_are_those_of_their_strings(pairs) -> None:
+    sides = [list(side) for side in zip(*pairs, strict=True)] or [[], []]
+    listed = tokens.listed_char_pairs(*sides, 0)
+    for texts, symbols, starts, ends in (
+        (sides[0], listed.ref, listed.ref_starts, listed.ref_ends),
+        (sides[1], listed.hyp, listed.hyp_starts, listed.hyp_ends),
+    ):
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        found = [list(map(chr, symbols[a:b].tolist())) for a, b in bounds]
+        assert found == characters(texts)
+
+
 def test_white_space_is_what_python_says() -> None:
     assert len(SPACES) == 29
     points = np.arange(0x110000, dtype=np.int32)
@@ -115,7 +131,7 @@ def test_symbols_stay_within_their_size(rows) -> None:
         ((), "empty"),
         (["a"], "text"),
         ([None, ["a"]], "text"),
-        (iter(["a"]), "text"),
+        pytest.param(iter(["a"]), "text", id="iterator"),
         (np.array(["a"]), "text"),
         (np.array([1.5]), "text"),
         ([["a"]], "tokens"),

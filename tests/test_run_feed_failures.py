@@ -1,7 +1,6 @@
 """A tracker that answers and fails at something: the rest arrives, and that is tried again."""
 
 import threading
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from assay.run.failures import in_words, is_outage
 from assay.run.feed import Feed
 from cli_kit import assay as command
 from run_kit import END, HEAD, Scripted, metric, points, write_journal
+from waiting_kit import PATIENCE_S, wait_until
 
 STEPS = range(10)
 
@@ -140,14 +140,12 @@ def test_one_that_fails_at_everything_while_the_run_goes_on_is_waited_for(tmp_pa
     )
     thread = threading.Thread(target=feed.run)
     thread.start()
-    while tracker.calls < 150:  # halved, given up, and begun again
-        time.sleep(0.005)
+    wait_until(lambda: tracker.calls >= 150)  # halved, given up, and begun again
     assert feed.cursor.state == WAITING
     away.clear()
-    while not tracker.points:
-        time.sleep(0.005)
+    wait_until(lambda: tracker.points)
     feed.wake.set()  # what it failed at before is tried again
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert is_sent(feed.cursor)
     assert len(tracker.points) == 200
 
@@ -206,11 +204,10 @@ def test_one_that_has_not_answered_for_long_gets_one_attempt_at_the_end(tmp_path
     )
     thread = threading.Thread(target=feed.run)
     thread.start()
-    while tracker.calls < 8:
-        time.sleep(0.001)
+    wait_until(lambda: tracker.calls >= 8)
     feed.wake.set()
     before = tracker.calls
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert feed.cursor.state == STOPPED
     assert tracker.calls - before <= 2  # the one that was being made, and one more
 
@@ -223,7 +220,7 @@ def test_a_function_that_fails_is_told_of_everything_else_once(tmp_path):
             raise ValueError("three")
         told.append(step)
 
-    with assay.Run(tmp_path / "exp", trackers=[function], flush_s=20) as run:
+    with assay.Run(tmp_path / "exp", trackers=[function], flush_s=600) as run:
         for step in range(6):
             run.log({"loss": 1.0}, step=step)
     assert told == [0, 1, 2, 4, 5]

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -40,13 +39,13 @@ def test_a_lock_ends_with_its_process(tmp_path):
     with held_elsewhere(path) as process:
         lock = Lock(str(path))
         assert not lock.is_free()
-        assert not lock.take(0)
+        assert not lock.take(1)
         assert lock.holder() == f"process {process.pid}"
         process.kill()
         process.wait()
         assert lock.is_free()
-        assert lock.take(0)
-        assert not Lock(str(path)).take(0)  # within one process too
+        assert lock.take(1)
+        assert not Lock(str(path)).take(1)  # within one process too
         assert not Lock(str(path)).is_free()
         lock.release()
         lock.release()
@@ -58,7 +57,7 @@ def test_a_worker_that_was_forked_does_not_hold_it_on(tmp_path):
     """As one of a data loader, which outlives a trainer that is killed."""
     code = HOLD + (
         "import os, time\npid = os.fork()\n"
-        "if pid == 0: print(os.getpid(), flush=True); time.sleep(30)\n"
+        "if pid == 0: print(os.getpid(), flush=True); time.sleep(300)\n"
         "sys.stdin.read()"
     )
     command = [sys.executable, "-u", "-c", code, str(tmp_path / "lock")]
@@ -99,21 +98,6 @@ def test_two_processes_and_one_directory(tmp_path):
         )
 
 
-@posix
-def test_who_only_looks_does_not_keep_a_run_out(tmp_path):
-    lock = Lock(str(tmp_path / "lock"))
-    looks = HOLD.partition(";")[0] + "\nimport sys\nwhile True: Lock(sys.argv[1]).is_free()"
-    command = [sys.executable, "-c", looks, lock.path]
-    assert lock.take()
-    lock.release()
-    with subprocess.Popen(command) as process:
-        time.sleep(0.5)
-        for _ in range(20):
-            assert lock.take()
-            lock.release()
-        process.kill()
-
-
 def test_a_file_system_without_locks(tmp_path, monkeypatch):
     """As Lustre has none by default: the number of the process stands for the lock."""
     import fcntl
@@ -129,10 +113,10 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         (tmp_path / "lock").write_text(str(process.pid))
         assert not lock.is_free()
-        assert not lock.take(0)
+        assert not lock.take(1)
         process.kill()
         process.wait()
-        assert lock.take(0)
+        assert lock.take(1)
     lock.release()
 
 
@@ -327,8 +311,10 @@ for number in range({runs}):
                 run.log({{"a": step * 0.1, "b": float(step)}}, step=step)
                 os.write(writing, step.to_bytes(4, "little"))
     os.close(writing)
-    told = os.read(reading, 4)
-    time.sleep(rng.uniform(0, 0.03))
+    told, least = b"", rng.randrange(2000)
+    while len(told) <= 4 * least:
+        told += os.read(reading, 1 << 16)
+    time.sleep(rng.uniform(0, 0.001))
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     while data := os.read(reading, 1 << 16):

@@ -12,6 +12,7 @@ import assay
 from assay.core.record import Best
 from assay.run import journal
 from run_kit import lines_of, values_of
+from waiting_kit import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ class OnDevice:
         return OnDevice(self.value, self.ready)
 
     def item(self):
-        assert self.ready.wait(20)
+        assert self.ready.wait(PATIENCE_S)
         return self.value
 
 
@@ -72,8 +73,10 @@ def test_of_a_late_value_and_a_repeated_step_the_later_call_counts(folder):
 
 def test_the_system_is_sampled(folder, monkeypatch):
     monkeypatch.setattr(journal, "SYSTEM_S", 0.02)
+    sample, samples = journal.Sampler.sample, []
+    monkeypatch.setattr(journal.Sampler, "sample", lambda own: (samples.append(1), sample(own))[1])
     with assay.Run(folder, system=True):
-        threading.Event().wait(0.3)
+        wait_until(lambda: len(samples) >= 3)
     found = values_of(folder)
     assert len(found["system/rss_bytes"]) >= 3
     if sys.platform == "linux":

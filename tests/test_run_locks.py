@@ -7,7 +7,21 @@ import sys
 
 import pytest
 
+from assay.run import journal_file
 from assay.run.journal_file import JournalFile, Lock
+from waiting_kit import wait_until
+
+LOOKS = """
+import sys, time
+from assay.run import journal_file
+locked = journal_file._locked
+journal_file._locked = lambda own: (locked(own), time.sleep(0.001))[0]  # or it is hardly ever met
+look = journal_file.Lock(sys.argv[1]).is_free
+print(look(), flush=True)
+while True:
+    time.sleep(0.02)
+    look()
+"""
 
 
 def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
@@ -22,6 +36,25 @@ def test_a_lock_that_cannot_be_written_is_not_held(tmp_path):
     assert lock.is_free()
     assert lock.take()
     lock.release()
+
+
+def test_who_only_looks_does_not_keep_a_run_out(tmp_path, monkeypatch):
+    lock, locked, met = Lock(str(tmp_path / "lock")), journal_file._locked, []
+    monkeypatch.setattr(journal_file, "_locked", lambda own: locked(own) or met.append(own))
+
+    def taken():
+        for _ in range(50):
+            assert lock.take()
+            lock.release()
+        return met  # it was looked at, at such a moment
+
+    command = [sys.executable, "-c", LOOKS, lock.path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"True\n"
+            wait_until(taken)
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")

@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
@@ -18,6 +20,7 @@ from assay.run.jobs import Job, cut, local
 from assay.run.process_engine import processes
 from cli_kit import assay
 from test_run_ray_engine import Numbers, deadly, refusing
+from waiting_kit import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
@@ -101,6 +104,18 @@ def test_frequencies_travel_also_those_on_disk():
     assert not list(pickle.loads(pickle.dumps(Frequencies())).rows())
 
 
+def test_whoever_drops_errors_closes_their_database() -> None:
+    few = Frequencies(held=1)
+    few.add({("all", str(n), "b"): 1 for n in range(3)})
+    database, others = few.database, [few]
+    del few
+    other = threading.Thread(target=others.clear)
+    other.start()
+    other.join()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
 def test_processes_end_with_the_one_that_asked(tmp_path):
     """By SIGKILL, after which nobody tidies up."""
     code = f"""
@@ -118,20 +133,15 @@ if __name__ == "__main__":
     script.write_text(code)
     own = dict(os.environ, PYTHONPATH=os.path.dirname(__file__))
     process = subprocess.Popen([sys.executable, str(script)], env=own, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(pids := list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
     process.kill()
     process.wait()
-    assert len(pids) == 2
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(map(alive, pids))
+    wait_until(lambda: not any(map(alive, tmp_path.glob("*.pid"))))
 
 
 def slow(rows, folder):
     open(os.path.join(folder, f"{os.getpid()}.pid"), "w").close()
-    time.sleep(60)
+    time.sleep(600)
 
 
 def alive(path):

@@ -10,6 +10,7 @@ import pytest
 from assay.core.threads import parallel
 from assay.run.shards import scan
 from shards_kit import Fake
+from waiting_kit import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("no_thread_stays")
 
@@ -48,7 +49,7 @@ def test_order_holds_whatever_takes_long(threads):
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
 def test_one_file_keeps_two_threads_busy(threads):
-    at_once = threading.Barrier(2, timeout=10)
+    at_once = threading.Barrier(2, timeout=PATIENCE_S)
 
     def sleep(place):  # while batch 1 is decoded, batch 0 is counted
         if place.turn == 1:
@@ -63,7 +64,7 @@ def test_one_file_keeps_two_threads_busy(threads):
 
 @pytest.mark.parametrize("threads", [2], indirect=True)
 def test_many_parts_are_decoded_at_once(threads):
-    at_once = threading.Barrier(2, timeout=10)
+    at_once = threading.Barrier(2, timeout=PATIENCE_S)
     list(scan(Fake([1, 1], sleep=lambda p: p.turn == 0 and at_once.wait()), lambda rows: rows))
 
 

@@ -140,17 +140,17 @@ def test_a_missing_rank_is_an_error_in_time(tmp_path, job: str, missing: int) ->
     for kind, text, seconds in answers:
         assert kind == "SyncError"
         assert text == (
-            f"sync: rank {missing} of 3 did not come within 1 s; is it alive, and does it sync as "
+            f"sync: rank {missing} of 3 did not come within 4 s; is it alive, and does it sync as "
             "often as the others?"
         )
-        assert seconds < 3
+        assert seconds < 60
 
 
 def test_a_rank_that_comes_too_late_does_not_wait_alone(tmp_path) -> None:
     with Pool(tmp_path, 2) as pool:
         early, late = pool.run("sync_jobs:comes_late")
-    assert early[1].startswith("sync: rank 1 of 2 did not come within 1 s")
-    assert late[1] == "sync: rank 1 of 2 came when another rank had waited for 1 s and given up"
+    assert early[1].startswith("sync: rank 1 of 2 did not come within 4 s")
+    assert late[1] == "sync: rank 1 of 2 came when another rank had waited for 4 s and given up"
 
 
 def test_the_first_rank_keeps_the_run(pool: Pool, tmp_path) -> None:

@@ -79,7 +79,7 @@ def test_a_library_that_does_not_begin(libraries, fresh_python):
 
 def test_the_processor_and_memory():
     sampler = Sampler()
-    sum(i * i for i in range(2_000_000))
+    sum(i * i for i in range(5_000_000))
     values = sampler.sample()
     assert 1 < values["system/cpu_percent"] < 100 * (os.cpu_count() or 1) + 50
     if sys.platform == "linux":

@@ -12,7 +12,7 @@ import torch
 import assay
 from assay.core.errors import InputError
 from assay.core.record import Best, read_journal
-from assay.run import journal
+from assay.run import delivery, journal
 from assay.run.values import whole_step
 from assay.trackers.tensorboard import TensorBoard
 from run_kit import Scripted, values_of
@@ -81,7 +81,8 @@ def test_a_process_that_goes_elsewhere_takes_its_run_along(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     other = tmp_path / "other"
     other.mkdir()
-    with assay.Run("exp", trackers=[TensorBoard("tb")], flush_s=60) as run:
+    monkeypatch.setattr(delivery, "NOTICE_S", 1e9)  # however long it takes to import
+    with assay.Run("exp", trackers=[TensorBoard("tb")], flush_s=600) as run:
         os.chdir(other)
         run.table([{"a": 1}], "t")
         run.log({"a": 1.0})
@@ -110,7 +111,6 @@ def test_an_exception_that_cannot_be_written(folder):
 
 def test_a_journal_that_was_deleted_has_left_nothing_behind(folder, monkeypatch):
     """Where its trackers were with it means nothing for the next one."""
-    from assay.run import delivery
     from assay.run.cursor import Cursor
 
     spec = {"tracker": "scripted"}

@@ -4,6 +4,7 @@ that is not given back.
 ASSAY_SOAK_SECONDS: how long, 6 by default; an hour is ASSAY_SOAK_SECONDS=3600.
 """
 
+import ctypes
 import gc
 import os
 import random
@@ -27,7 +28,8 @@ from assay.readers import read
 
 SECONDS = float(os.environ.get("ASSAY_SOAK_SECONDS", "6"))
 THREADS = 8
-WARM = 0.4  # of the time, until which caches and pools of memory grow
+CALLS = 15  # of each thread in a round, after which the memory is looked at
+ROUNDS = 9  # at least, on a slow machine too; in the first third caches and pools of memory grow
 TOLERANCE = 48 << 20  # bytes: arenas of a thread come and go
 JOBS = 15
 
@@ -91,40 +93,46 @@ def jobs(folder: Path) -> list[Callable[[], Any]]:
     ]
 
 
+def give_free_heap_back() -> None:
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc
+        trim(0)
+
+
 def test_threads_count_as_one_does_and_give_memory_back(tmp_path):
     calls = jobs(tmp_path)
     assert len(calls) == JOBS
     wanted = [repr(call()) for call in calls]
-    process, begin = psutil.Process(), time.monotonic()
+    process, end = psutil.Process(), time.monotonic() + SECONDS
     wrong: list[str] = []
-    done = [0] * THREADS
+    sizes: list[int] = []
 
     def work(number: int) -> None:
-        rng = random.Random(number)
-        while time.monotonic() < begin + SECONDS and not wrong:
-            at = rng.randrange(len(calls))
+        rng = random.Random(f"{number} {len(sizes)}")
+        for at in rng.choices(range(len(calls)), k=CALLS):
             try:
                 if repr(calls[at]()) != wanted[at]:
                     wrong.append(f"call {at} gave another result in thread {number}")
             except Exception as error:  # told by the main thread
                 wrong.append(f"call {at} in thread {number}: {error!r}")
-            done[number] += 1
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    sizes: list[int] = []
-    while any(thread.is_alive() for thread in threads):
-        time.sleep(0.05)
-        if time.monotonic() > begin + WARM * SECONDS:
-            sizes.append(process.memory_info().rss)
-    for thread in threads:
-        thread.join()
-    assert not wrong, wrong[0]
-    assert min(done) > 0
-    third = max(1, len(sizes) // 3)
-    first, last = (np.median(part) for part in (sizes[:third], sizes[-third:]))
-    told = f"{sum(done):,} calls: {first / 2**20:.0f} MiB became {last / 2**20:.0f} MiB"
+    while len(sizes) < ROUNDS or time.monotonic() < end:
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert not wrong, wrong[0]
+        give_free_heap_back()
+        sizes.append(process.memory_info().rss)
+    third = len(sizes) // 3
+    first, last = (
+        min(sizes[third:-third]),
+        min(sizes[-third:]),
+    )  # what stays, whatever comes and goes
+    calls_made = len(sizes) * THREADS * CALLS
+    told = f"{calls_made:,} calls: {first / 2**20:.0f} MiB became {last / 2**20:.0f} MiB"
     print(told)
     assert last - first < TOLERANCE, told
 

@@ -2,6 +2,7 @@
 W&B's files read by their owners' readers."""
 
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -11,6 +12,7 @@ import sys
 import time
 import urllib.request
 import zlib
+from contextlib import closing, suppress
 from pathlib import Path
 
 import assay
@@ -21,8 +23,18 @@ QUIET = {"PYTHONWARNINGS": "ignore"}  # of the SDKs, in processes of their own
 def resync(folder, **more):
     """`assay resync` in a process of its own, as a person runs it."""
     command = [sys.executable, "-m", "assay", "resync", str(folder)]
-    about = {"capture_output": True, "text": True, "timeout": 120, **more}
+    about = {"capture_output": True, "text": True, "timeout": 600, **more}
     return subprocess.run(command, env=os.environ | QUIET, check=False, **about)
+
+
+def free_port() -> int:
+    """A port for a server that goes and comes back: below those that the system deals out, of which
+    it may give one to somebody else meanwhile."""
+    for port in random.SystemRandom().sample(range(10_000, 30_000), 100):
+        with socket.socket() as own, suppress(OSError):
+            own.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Server:
@@ -31,9 +43,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.database = folder / "mlflow.db"
 
@@ -53,7 +63,7 @@ class Server:
                 start_new_session=True,
                 env=os.environ | QUIET | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
             )
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while not self.answers():
             assert self.process.poll() is None, (self.folder / "server.log").read_text()[-2000:]
             assert time.monotonic() < deadline
@@ -80,10 +90,8 @@ class Database:
         self.path = path
 
     def rows(self, query, *values):
-        with sqlite3.connect(self.path, timeout=30) as connection:
-            found = connection.execute(query, values).fetchall()
-        connection.close()
-        return found
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            return connection.execute(query, values).fetchall()
 
     def runs(self, run_id):
         """name -> id of the runs that a journal has there."""
@@ -125,7 +133,7 @@ def log_two_folds(folder, trackers, **options):
     files. Returns its id."""
     params = {"pipeline": "baseline_kd", "lr": 0.1, "flag": True, "note": "x" * 7000}
     with assay.Run(
-        folder, params=params, tags={"team": "speech"}, trackers=trackers, flush_s=60, **options
+        folder, params=params, tags={"team": "speech"}, trackers=trackers, flush_s=600, **options
     ) as run:
         for fold in (1, 2):
             for epoch in range(3):

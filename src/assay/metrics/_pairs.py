@@ -75,6 +75,8 @@ class TextPairs(PairInput):
             policy,
             name,
         )
+        packed = Ragged in (type(self.reference), type(self.hypothesis))
+        self.listed = unit == "char" and self.normalise is None and not packed
         if unit == "word":
             self.cut = partial(tokens.word_pairs, ends=self.ends)
         elif unit == "grapheme":
@@ -88,6 +90,10 @@ class TextPairs(PairInput):
     def block(self, start: int, stop: int) -> Block:
         if self.callers:
             return partial(self.cut, *self.packed(start, stop))
+        if self.listed:
+            return lambda: tokens.listed_char_pairs(
+                self.reference[start:stop], self.hypothesis[start:stop], start
+            )
         return lambda: self.cut(*self.packed(start, stop))
 
     def items(self, start: int, stop: int) -> list[tuple[list[str], list[str]]]:

@@ -235,8 +235,11 @@ class Ideal(NamedTuple):
 def bpref(judged: Judged, nonrelevant: Ints) -> Floats:
     """Share of judged pairs in the right order (Buckley and Voorhees, SIGIR 2004), as trec_eval:
     of the first R judged non-relevant items those that stand before a relevant one count."""
-    total = judged.total[judged.query]
-    least = np.maximum(np.minimum(total, nonrelevant[judged.query]), 1)
-    values = 1.0 - np.minimum(judged.unwanted, total) / least
-    values[~judged.relevant | (judged.above < 0)] = 0.0
-    return np.bincount(judged.query, values, len(judged.total)) / np.maximum(judged.total, 1)
+    least = np.maximum(np.minimum(judged.total, nonrelevant), 1)
+    found = judged.relevant & (judged.above >= 0)
+    query = judged.query[found]
+    before = np.minimum(judged.unwanted[found], judged.total[query])
+    # In whole numbers, whose sums are the same in any order of the items.
+    right = np.bincount(query, least[query] - before, len(judged.total))
+    shares: Floats = right / (least * np.maximum(judged.total, 1))
+    return shares

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from assay.core.errors import InputError
 from assay.core.resampling import Items, RankedItems, ratio, scaled
-from assay.metrics._counting import has_items, keyed_limbs
+from assay.metrics._counting import has_items
 from assay.metrics._item_rows import fine_columns, fine_values, no_form
 from assay.metrics.calibration import EPSILON
+from assay.ops.exact import LIMBS, add_limbs
 
 __all__ = ["CURVES", "LOSSES", "mean_of", "of_sweep"]
 __all__ += ["of_columns", "refuse", "rows_at", "rows_of", "weighted_cells"]
@@ -27,6 +28,7 @@ Array = npt.NDArray[Any]
 CURVES = ("roc_auc", "average_precision")
 DISTANCES = ("ks", "ece", "mce")
 LOSSES = ("brier", "log_loss")
+BLOCK = 1 << 16  # weights that are added at once
 MOST = 1 << 26  # items that a histogram is spread out to
 
 
@@ -118,13 +120,18 @@ def rows_at(sweep: Any, threshold: float) -> dict[str, Any]:
 
 def weighted_cells(negatives: Array, positives: Array, threshold: float) -> dict[str, Any]:
     """The cells of rows (score, weight) of both classes at a threshold, and their sums."""
-    rows = np.concatenate([negatives, positives])
-    codes = 2 * (np.arange(len(rows)) >= len(negatives)) + (rows[:, 0] >= threshold)
-    counts = np.bincount(codes, minlength=4).tolist()
+    counts, limbs = np.zeros(4, np.int64), np.zeros((4, LIMBS), np.int64)
+    for label, rows in enumerate((negatives, positives)):
+        for start in range(0, len(rows), BLOCK):
+            score, weight = rows[start : start + BLOCK].T
+            codes = 2 * label + (score >= threshold)
+            counts += np.bincount(codes, minlength=4)
+            limbs += add_limbs(weight, codes, 4)
+    cells = np.flatnonzero(counts).tolist()
     return {
-        "cells": {(code // 2, code % 2): n for code, n in enumerate(counts) if n},
-        "weights": {(code // 2, code % 2, limb): part
-                    for (code, limb), part in keyed_limbs(codes, rows[:, 1]).items()},
+        "cells": {(code // 2, code % 2): int(counts[code]) for code in cells},
+        "weights": {(code // 2, code % 2, place): int(limbs[code, place]) for code in cells
+                    for place in {0, *np.flatnonzero(limbs[code]).tolist()}},  # also of a sum of 0
         "weighted": True,
     }  # fmt: skip
 

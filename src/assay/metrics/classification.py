@@ -286,12 +286,7 @@ def _half(score: Any) -> str | None:
 def _weighted(own: Array, score: Array, weights: Array) -> dict[int, Array]:
     refuse_scores(score)
     refuse_others(own)
-    pools = {}
-    for label in (0, 1):
-        there = (own == label) & (weights != 0)
-        pools[label] = np.empty((np.count_nonzero(there), 2))
-        pools[label][:, 0], pools[label][:, 1] = score[there], weights[there]
-    return pools
+    return dict(enumerate(sweep.cut_weighted(own, score, weights)))
 
 
 def accuracy(target: Any, prediction: Any, **options: Any) -> float:

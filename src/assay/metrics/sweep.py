@@ -31,14 +31,7 @@ from assay.core.state import State, fixed, grouped, listed, peak, pooled, summed
 from assay.metrics import _sweep_curves as curves
 from assay.metrics._counting import float_column, has_items, refuse_sums
 from assay.metrics._item_rows import UNKEPT
-from assay.metrics._sweep_items import (
-    LOSSES,
-    mean_of,
-    of_sweep,
-    refuse,
-    rows_at,
-    weighted_cells,
-)
+from assay.metrics._sweep_items import LOSSES, mean_of, of_sweep, refuse, rows_at, weighted_cells
 from assay.metrics.calibration import Reliability, losses, reliability
 from assay.metrics.confusion import Confusion
 from assay.metrics.thresholds import BestThreshold, best_threshold, grid_of, numbers, values_at
@@ -143,9 +136,11 @@ class Sweep(State):
         self,
         function: Callable[[Runs], Any],
         wanted: Callable[[Floats, Floats], Floats] | None = None,
+        power: int = 0,
     ) -> Iterator[Any]:
         """A function of each slice of the sweep, best scores first; of those only for which
-        wanted(fp, tp) says so, from the counts [s + 1] where the s slices begin and end."""
+        wanted(fp, tp) says so, from the counts [s + 1] where the s slices begin and end. Weights
+        are given times 2^power."""
         if self._whole is not None:
             return iter([function(self._whole)] if len(self._whole.score) else [])
         negatives, positives = self._sides
@@ -154,7 +149,7 @@ class Sweep(State):
             ends = np.array([slices[0][1], *(begin for begin, _ in slices)])
             counts = np.array([len(negatives), len(positives)])[:, None] - ends.T
             slices = [slices[i] for i in np.flatnonzero(wanted(*self._weighed(*counts)))]
-        return ops.over_runs(negatives, positives, function, slices, self._sums)
+        return ops.over_runs(negatives, positives, function, slices, self._sums, power)
 
     def _weighed(self, fp: Floats, tp: Floats) -> tuple[Floats, Floats]:
         """Numbers of the highest scores of each class, as weights where items have some."""
@@ -194,7 +189,7 @@ class Sweep(State):
         n, p = self.negatives, self.positives
         # Weights at about 1, so that no product is too large or 0; a power of two rounds nothing.
         size = math.frexp(max(n, p))[1] if self._sums is not None else 0
-        for above, step in self.over_runs(lambda runs: ops.areas(runs.scaled(-size))):
+        for above, step in self.over_runs(ops.areas, power=-size):
             pairs += above
             steps.append(step)
         n, p = (math.ldexp(side, -size) if size else side for side in (n, p))

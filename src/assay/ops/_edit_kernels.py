@@ -43,6 +43,7 @@ from assay.ops._edit_lanes import (
     TOO_LONG,
     WAY,
     arrange,
+    band_above,
     fill_lanes,
     lane_distance,
     match_lane,
@@ -113,11 +114,12 @@ def walk(ref, a0, hyp, b0, way, first, step, n, m, vp, vn, path):
     at = n + m
     i = n
     j = m
+    above = band_above(n, m)
     insertions = 0
     while i > 0 and j > 0:
         at -= 1
         # the bit of row i in column j, and in the column before it
-        bit = i - j + BAND if way == IN_BAND else (i - 1) & 63
+        bit = i - j + above if way == IN_BAND else (i - 1) & 63
         bit_before = bit + 1 if way == IN_BAND else bit
         here = first + j * step + (((i - 1) >> 6) if way == IN_BLOCKS else 0)
         before = here - step
@@ -200,8 +202,6 @@ def symbol_pairs(
     lanes = np.empty((3 * widest + 1) * LANES, np.uint64)
     facts = np.empty(n_rows * FACTS + 3 * LANES, np.int64)
     sorting = np.empty(n_rows + widest + 2, np.int64)
-    blocks_p = np.empty(0, np.uint64)
-    blocks_n = np.empty(0, np.uint64)
 
     ref, hyp, slots = pointer(refs, 0), pointer(hyps, 0), pointer(all_slots, 0)
     path, rows, pm, window = (
@@ -222,7 +222,10 @@ def symbol_pairs(
     # behind it is left from others: rows below the last one change none above.
     for k in range(64):
         window[k] = NO_SYMBOL
-    strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known)
+    most = strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known, depth)
+    # at once: an array that a loop may replace has its references counted in every turn
+    blocks = np.empty(2 * most, np.uint64)
+    blocks_p, blocks_n = pointer(blocks, 0), pointer(blocks, most)
     arrange(known, order, n_rows, heads, widest, depth)
     chunk = np.int64(0)
     too_long = 0
@@ -243,7 +246,7 @@ def symbol_pairs(
                 for k in range(n):
                     window[64 + k] = ref[a0 + k]
                 match_lane(window, hyp, b0, n, m, way, matches, lane)
-                start[lane] = _ALL << np.uint64(63 - BAND if way == IN_BAND else 0)
+                start[lane] = _ALL << np.uint64(band_above(n, m) + 1 if way == IN_BAND else 0)
                 slide[lane] = way
                 stop[lane] = m
                 columns = max(columns, m)
@@ -267,7 +270,7 @@ def symbol_pairs(
                 if way == IN_BAND and distance > BAND:
                     way = IN_BLOCKS
             if way == IN_BLOCKS:
-                blocks = (n + 63) >> 6
+                words = (n + 63) >> 6
                 # slots: symbol -> row of pm, 1 for the first distinct symbol, and so on; row 0
                 # stays empty, for symbols that the reference lacks.
                 distinct = 0
@@ -278,19 +281,15 @@ def symbol_pairs(
                         distinct += 1
                         row = distinct
                         slots[symbol] = row
-                    place = row * blocks + (i >> 6)
+                    place = row * words + (i >> 6)
                     pm[place] |= _1 << np.uint64(i & 63)
                 for j in range(m):
                     rows[j] = slots[np.int64(hyp[b0 + j])]
-                need = (m + 1) * blocks if depth != DISTANCE else blocks
-                if need > len(blocks_p):
-                    blocks_p = np.empty(2 * need, np.uint64)
-                    blocks_n = np.empty(2 * need, np.uint64)
-                steps_p, steps_n, head, step = pointer(blocks_p, 0), pointer(blocks_n, 0), 0, blocks
-                distance = fill_blocks(pm, rows, blocks, n, m, steps_p, steps_n, depth != DISTANCE)
+                steps_p, steps_n, head, step = blocks_p, blocks_n, 0, words
+                distance = fill_blocks(pm, rows, words, n, m, steps_p, steps_n, depth != DISTANCE)
                 for i in range(n):
                     slots[np.int64(ref[a0 + i])] = 0
-                for k in range(blocks, (distinct + 1) * blocks):
+                for k in range(words, (distinct + 1) * words):
                     pm[k] = _0
             if way == TOO_LONG:
                 distance = PENDING
@@ -314,7 +313,7 @@ def symbol_pairs(
                         pointer(kinds, 0), pointer(spans, 0), chunk, before, path, begin, end, after
                     )
                 bounds[o] = chunk
-    keep((paths, symbol_rows, masks, windows, lanes, facts, sorting, blocks_p, blocks_n))
+    keep((paths, symbol_rows, masks, windows, lanes, facts, sorting, blocks))
     return too_long
 
 

@@ -20,10 +20,10 @@ DISTANCE, COUNTS, CHUNKS = 0, 1, 2  # how deep a kernel goes
 WORD = 64
 SHORT_ROWS = 4096
 SPLIT_CELLS = 1 << 22
-BAND = 31
+BAND = 62  # the largest distance whose paths fit into a band of 64 diagonals
 IN_WORD, IN_BAND, IN_BLOCKS = 0, 1, 2  # how a table is filled
 ONE_SIDED, TOO_LONG = 3, 4  # or why not
-LANES = 8
+LANES = 16  # two registers or more, as each waits for its last step
 LANE_COLUMNS = 4096  # wider tables have no company
 WAY, REF_AT, HYP_AT, ROWS, COLUMNS, BEFORE, AFTER = range(7)  # what is known of a stripped pair
 FACTS = 7
@@ -84,8 +84,10 @@ def equal_behind(ref, a, hyp, b, most, wide):
 
 
 @inlined
-def strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known):
-    """What is known of each pair without the common prefix and then the common suffix."""
+def strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known, depth):
+    """What is known of each pair without the common prefix and then the common suffix. Returns how
+    many words the largest table in blocks has, of any pair that may get one."""
+    most_words = 0
     ref, hyp = pointer(refs, 0), pointer(hyps, 0)
     wide = 64 // refs.itemsize
     for r in range(len(ref_starts)):
@@ -107,6 +109,8 @@ def strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known):
                 way = IN_WORD
             elif abs(n - m) <= BAND:
                 way = IN_BAND
+        if way in (IN_BAND, IN_BLOCKS):
+            most_words = max(most_words, ((n + 63) >> 6) * (1 if depth == DISTANCE else m + 1))
         at = r * FACTS
         known[at + WAY] = way
         known[at + REF_AT] = a0 + before
@@ -118,6 +122,7 @@ def strip(refs, ref_starts, ref_ends, hyps, hyp_starts, hyp_ends, same, known):
             after += same[r, 1]
         known[at + BEFORE] = before
         known[at + AFTER] = after
+    return most_words
 
 
 @inlined
@@ -202,11 +207,20 @@ def fill_lanes(typingctx, matches, start, slide, ends, columns, vp, vn, falls):
 
 
 @inlined
+def band_above(n, m):
+    """How many diagonals of the band lie above the first cell's: after column j (from 1), bit k is
+    row j + k - above. A path of cost d has up to (d + n - m) / 2 deletions and (d - n + m) / 2
+    insertions, so the middle of the band lies (n - m) / 2 below that diagonal."""
+    return BAND // 2 - ((n - m) >> 1)
+
+
+@inlined
 def match_lane(window, hyp, b0, n, m, way, matches, lane):
     """Which rows of each column hold its symbol; the reference is at window[64:]."""
-    if way == IN_BAND:  # after column j (from 1), bit k is row j + k - BAND
+    if way == IN_BAND:
+        first = 63 - band_above(n, m)
         for j in range(m):
-            found = matches_64(window, 1 + BAND + j, hyp[b0 + j])
+            found = matches_64(window, first + j, hyp[b0 + j])
             matches[j * LANES + lane] = found
     elif n <= 16:
         for j in range(m):
@@ -222,8 +236,9 @@ def lane_distance(n, m, way, p, q, falls):
     if way == IN_WORD:
         rows = _ALL >> np.uint64(64 - n)
         return m + popcount(p & rows) - popcount(q & rows)
-    bottom = BAND + m - falls  # D in the last row of the band
-    below = m + BAND - n  # rows of the band under the last one
+    last = m + BAND - band_above(n, m)  # the last row of the band
+    bottom = last - falls  # D in it
+    below = last - n
     if below > 0:
         mask = ((_1 << np.uint64(below)) - _1) << np.uint64(63 - below)
         bottom += popcount(q & mask) - popcount(p & mask)

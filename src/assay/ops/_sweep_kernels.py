@@ -4,10 +4,11 @@ import numpy as np
 
 from assay.ops.jit import kernel, twin
 
-__all__ = ["DIGIT", "areas", "cut_32", "cut_64", "merge_32", "merge_64"]
-__all__ += ["sort_32", "sort_64"]
+__all__ = ["DIGIT", "area_terms", "areas", "cut_32", "cut_64", "merge_32", "merge_64"]
+__all__ += ["sort_32", "sort_64", "sort_ties", "weigh"]
 
 DIGIT = 11  # bits
+FEW = 256  # equal scores whose weights an insertion sorts sooner
 
 
 @kernel
@@ -97,6 +98,30 @@ sort_64 = twin(sort_32, "sort_64")
 
 
 @kernel
+def sort_ties(scores, weights):
+    """Sort the bits of weights, floats of at least 0, downwards among equal scores, in place.
+    Equal scores are neighbours."""
+    start = 0
+    for end in range(1, scores.size + 1):
+        if end < scores.size and scores[end] == scores[start]:
+            continue
+        if end - start > FEW:
+            own = weights[start:end]
+            sort_64(own, np.empty_like(own), np.zeros((-(-64 // DIGIT), 1 << DIGIT), np.int64))
+            for i in range(own.size // 2):
+                own[i], own[own.size - 1 - i] = own[own.size - 1 - i], own[i]
+        else:
+            for i in range(start + 1, end):
+                own_weight = weights[i]
+                place = i
+                while place > start and weights[place - 1] < own_weight:
+                    weights[place] = weights[place - 1]
+                    place -= 1
+                weights[place] = own_weight
+        start = end
+
+
+@kernel
 def merge_32(negatives, positives, fp, tp, score, fps, tps):
     """Confusions along the scores, best first: of each distinct score s[m], how many negatives
     and positives are at least s, given fp and tp above these slices. How many scores there are.
@@ -152,3 +177,22 @@ def areas(fps, tps, fp, tp):
         steps += (tps[m] - tp) * (tps[m] / (tps[m] + fps[m]))
         fp, tp = fps[m], tps[m]
     return low, high, steps
+
+
+@kernel
+def weigh(counts, sums):
+    """In place of each count, the bits of the sum of so many weights."""
+    for m in range(counts.size):
+        counts[m] = sums[counts[m]]
+
+
+@kernel
+def area_terms(fps, tps, fp, tp):
+    """As areas(), of weights: what each score adds to the pairs, in place of fps, and to the sum,
+    in place of tps. The sums of these are NumPy's, which rounds less than a running one."""
+    for m in range(fps.size):
+        wrong, right = fps[m], tps[m]
+        new = right - tp
+        fps[m] = (wrong - fp) * (2.0 * right - new)
+        tps[m] = new * right / (right + wrong) if right + wrong > 0.0 else 0.0
+        fp, tp = wrong, right

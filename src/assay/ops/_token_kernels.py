@@ -2,7 +2,15 @@
 
 import numpy as np
 
+from assay.ops import _intrinsics, _text_lanes, _word_kernels
+from assay.ops._intrinsics import lowest, pointer
+from assay.ops._text_lanes import WIDE, next_high, plain_64
+from assay.ops._word_kernels import bytes_equal
 from assay.ops.jit import inlined, kernel, twin
+
+BUILT_FROM = (_intrinsics, _text_lanes, _word_kernels)
+
+_1 = np.uint64(1)
 
 # How the normaliser `basic` treats a code point; none of these: it stays.
 BLANK = 1  # punctuation, symbols, white space: becomes a space
@@ -183,6 +191,36 @@ strip_bytes = twin(strip_rows, "strip_bytes")  # symbols uint8 instead of int32
 
 
 @kernel
+def strip_joined(data, n):
+    """Where each of n rows of ASCII, joined by one zero byte each, starts and ends without the
+    white space at its ends; nothing if some row holds a zero byte too."""
+    starts = np.empty(n, np.int64)
+    ends = np.empty(n, np.int64)
+    text, size = pointer(data, 0), len(data)
+    row = 0
+    begin = 0
+    for block in range(0, size + 1, 64):
+        zeros = bytes_equal(text, size, block, np.uint8(0))
+        if size - block < 64:  # the end of the text ends a row
+            zeros |= _1 << np.uint64(size - block)
+        while zeros:
+            if row == n:
+                return starts[:0], ends[:0]
+            stop = block + lowest(zeros)
+            zeros &= zeros - _1
+            i = begin
+            begin = stop + 1
+            while i < stop and is_space(text[i]):
+                i += 1
+            while i < stop and is_space(text[stop - 1]):
+                stop -= 1
+            starts[row] = i
+            ends[row] = stop
+            row += 1
+    return starts, ends
+
+
+@kernel
 def unsettled_rows(text, offsets, classes):
     """Rows that NFKC or lower case may change beyond one code point for another.
 
@@ -190,17 +228,21 @@ def unsettled_rows(text, offsets, classes):
     unless it follows the first of one, or a mark follows a mark.
     """
     out = np.zeros(len(offsets) - 1, np.bool_)
+    source, kinds = pointer(text, 0), pointer(classes, 0)
     for r in range(len(offsets) - 1):
         i = offsets[r]
         stop = offsets[r + 1]
-        before = 0
+        before = np.uint8(0)
         while i < stop:
-            if text[i] < 0x80:
-                before = classes[text[i]]
-                i += 1
+            if source[i] < 0x80:
+                if i + 1 < stop and source[i + 1] < 0x80:
+                    i = next_high(source, len(text), i + 2, stop)
+                else:
+                    i += 1
+                before = kinds[source[i - 1]]
                 continue
-            point, size = point_at(text, i, stop)
-            kind = classes[point] if point < len(classes) else UNSETTLED
+            point, size = point_at(source, i, stop)
+            kind = kinds[point] if point < len(classes) else np.uint8(UNSETTLED)
             if kind & UNSETTLED or (
                 kind & JOINS and (before & FIRST or (kind & MARK and before & MARK))
             ):
@@ -211,6 +253,28 @@ def unsettled_rows(text, offsets, classes):
     return out
 
 
+@inlined
+def put_point(values, at, point):
+    """Write a code point as UTF-8; returns where the next one goes."""
+    if point < 0x80:
+        values[at] = point
+        return at + 1
+    if point < 0x800:
+        values[at] = 0xC0 | (point >> 6)
+        values[at + 1] = 0x80 | (point & 0x3F)
+        return at + 2
+    if point < 0x10000:
+        values[at] = 0xE0 | (point >> 12)
+        values[at + 1] = 0x80 | ((point >> 6) & 0x3F)
+        values[at + 2] = 0x80 | (point & 0x3F)
+        return at + 3
+    values[at] = 0xF0 | (point >> 18)
+    values[at + 1] = 0x80 | ((point >> 12) & 0x3F)
+    values[at + 2] = 0x80 | ((point >> 6) & 0x3F)
+    values[at + 3] = 0x80 | (point & 0x3F)
+    return at + 4
+
+
 @kernel
 def basic_rows(text, offsets, classes, lower):
     """Lower case, BLANK code points to spaces, runs of spaces to one, none at the ends.
@@ -218,14 +282,14 @@ def basic_rows(text, offsets, classes, lower):
     An APOSTROPHE between two code points that are neither becomes U+0027 and stays, others are
     blank. lower int32: the lower case of each code point.
     """
-    room = (offsets[-1] - offsets[0]) * 3 // 2 + 8  # two bytes may become three
-    values = np.empty(room, np.uint8)
+    # two bytes may become three, and one that is part of no code point two
+    values = np.empty((offsets[-1] - offsets[0]) * 2 + WIDE, np.uint8)
     out = np.empty(len(offsets), np.int64)
     out[0] = 0
     at = 0
-    plain = np.empty(0x80, np.uint8)  # what ASCII becomes, U+0027 for what has to be looked at
-    for point in range(0x80):
-        plain[point] = 0x20 if classes[point] & BLANK else lower[point]
+    source, target = pointer(text, 0), pointer(values, 0)
+    kinds, small = pointer(classes, 0), pointer(lower, 0)
+    inside = len(text) - WIDE
     for r in range(len(offsets) - 1):
         i = offsets[r]
         stop = offsets[r + 1]
@@ -233,60 +297,44 @@ def basic_rows(text, offsets, classes, lower):
         gap = True  # nothing kept since the last space or the start
         kept = False  # was the code point before one that stays?
         while i < stop:
-            if text[i] < 0x80 and plain[text[i]] != 0x27:
-                b = plain[text[i]]
-                values[at] = b
-                at += (b != 0x20) | (not gap)
-                gap = b == 0x20
-                kept = not gap
-                i += 1
-                continue
-            point, size = point_at(text, i, stop)
-            kind = classes[point] if point < len(classes) else 0
+            # not for one byte between others, which takes less by itself
+            if i <= inside and source[i] < 0x80 and source[i + 1] < 0x80:
+                stays, blank = plain_64(source, i, target, at)
+                again = blank & (blank << _1 | np.uint64(gap))  # a space that follows a space
+                count = min(lowest(~(stays | blank) | again), stop - i)
+                if count:
+                    i += count
+                    at += count
+                    kept = (stays >> np.uint64(count - 1)) & _1 != 0
+                    gap = not kept
+                    continue
+            point, size = point_at(source, i, stop)
+            kind = kinds[point] if point < len(classes) else 0
             i += size
             if kind & APOSTROPHE:
                 ahead = BLANK
                 if kept and i < stop:
-                    point = point_at(text, i, stop)[0]
-                    ahead = classes[point] if point < len(classes) else 0
+                    point = point_at(source, i, stop)[0]
+                    ahead = kinds[point] if point < len(classes) else 0
                 kept = False
                 if ahead & (BLANK | APOSTROPHE):
                     kind = BLANK
                 else:
-                    values[at] = 0x27
+                    target[at] = 0x27
                     at += 1
                     continue
             if kind & BLANK:
                 kept = False
-                values[at] = 0x20
+                target[at] = 0x20
                 at += not gap
                 gap = True
                 continue
             kept = True
             gap = False
-            if point < len(lower):
-                point = lower[point]
-            if point < 0x80:
-                values[at] = point
-                at += 1
-            elif point < 0x800:
-                values[at] = 0xC0 | (point >> 6)
-                values[at + 1] = 0x80 | (point & 0x3F)
-                at += 2
-            elif point < 0x10000:
-                values[at] = 0xE0 | (point >> 12)
-                values[at + 1] = 0x80 | ((point >> 6) & 0x3F)
-                values[at + 2] = 0x80 | (point & 0x3F)
-                at += 3
-            else:
-                values[at] = 0xF0 | (point >> 18)
-                values[at + 1] = 0x80 | ((point >> 12) & 0x3F)
-                values[at + 2] = 0x80 | ((point >> 6) & 0x3F)
-                values[at + 3] = 0x80 | (point & 0x3F)
-                at += 4
+            at = put_point(target, at, small[point] if point < len(lower) else point)
         if gap and at > begin:
             at -= 1
         out[r + 1] = at
-    for k in range(at, min(at + 8, room)):
+    for k in range(at, at + 8):
         values[k] = 0
-    return values, out
+    return values[: at + 8], out

@@ -68,6 +68,7 @@ def _warm_text() -> None:
         edit.compare(tokens.char_pairs(text, ascii_text), edit.CHUNKS)
         places.words_at(text, first, first)
         places.characters_at(text, first, first)
+    tokens.listed_char_pairs(["a b"], ["a b"], 0)
     edit.compare(tokens.word_pairs(ascii_text, ascii_text, 0), edit.CHUNKS, "kaldi")
     forth, back = [list(range(5000))], [list(range(5000))[::-1]]  # enough for the long path
     edit.compare(tokens.id_pairs(tokens.pack_ids(forth), tokens.pack_ids(back)), edit.CHUNKS)

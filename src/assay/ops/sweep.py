@@ -17,8 +17,8 @@ from assay.core.threads import parallel
 from assay.ops import _sweep_kernels as kernels
 from assay.ops.backend import choose
 
-__all__ = ["Runs", "areas", "bits_of", "cut", "cut_sorted", "histogram_runs", "least_at", "merge"]
-__all__ += ["over_runs", "slices_of", "sort_scores", "weighted_side"]
+__all__ = ["Runs", "areas", "bits_of", "cut", "cut_sorted", "cut_weighted", "histogram_runs"]
+__all__ += ["least_at", "merge", "over_runs", "slices_of", "sort_scores", "weighted_side"]
 
 Floats = npt.NDArray[Any]
 
@@ -37,14 +37,6 @@ class Runs(NamedTuple):
     fp: npt.NDArray[Any]
     tp: npt.NDArray[Any]
     before: tuple[Any, Any] = (0, 0)
-
-    def scaled(self, power: int) -> "Runs":
-        """The same with weights times a power of two."""
-        if not power:
-            return self
-        fp, tp = (np.ldexp(side, power) for side in self[1:3])
-        first, second = (float(np.ldexp(side, power)) for side in self.before)
-        return Runs(self.score, fp, tp, (first, second))
 
 
 def cut(target: npt.NDArray[Any], score: Floats) -> tuple[Floats, Floats, int]:
@@ -96,10 +88,11 @@ def _sort(scores: Floats) -> None:
 def over_runs(
     negatives: Floats, positives: Floats, function: Callable[[Runs], Any],
     slices: Sequence[Slice] | None = None, sums: tuple[Floats, Floats] | None = None,
+    power: int = 0,
 ) -> Iterator[Any]:  # fmt: skip
     """A function of each slice of the runs of two classes, best scores first. Each class is sorted
     upwards, both are of one dtype. slices: some of slices_of(), by default all. sums: of each class
-    the weight [n + 1] of its k highest scores; then fp and tp are weights."""
+    the weight [n + 1] of its k highest scores; then fp and tp are weights, times 2^power."""
     call = choose("merge")
 
     def some(bounds: Slice) -> Any:
@@ -108,9 +101,13 @@ def over_runs(
         score, fp, tp = call(negatives[i:i_end], positives[j:j_end], *before)
         if sums is None:
             return function(Runs(score, fp, tp, before))
-        first, second = sums
-        above = first[before[0]], second[before[1]]
-        return function(Runs(score, first[fp], second[tp], above))
+        for counts, side in zip((fp, tp), sums, strict=True):
+            kernels.weigh(counts, side.view(np.int64))  # in place: threads do this at once
+        fp, tp = fp.view(np.float64), tp.view(np.float64)
+        for weights in (fp, tp):
+            np.ldexp(weights, power, out=weights)
+        above = [float(np.ldexp(side[k], power)) for side, k in zip(sums, before, strict=True)]
+        return function(Runs(score, fp, tp, (above[0], above[1])))
 
     yield from parallel(some, slices_of(negatives, positives) if slices is None else slices)
 
@@ -137,23 +134,56 @@ def slices_of(negatives: Floats, positives: Floats) -> list[Slice]:
     return [*pairwise(ends)][::-1]
 
 
+def cut_weighted(target: npt.NDArray[Any], score: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Rows (score, weight) float64 [n, 2] of label 0 and of label 1, without those of weight 0,
+    columns together. More than SLICE are sorted: then weighted_side() needs no copy of them.
+
+    >>> cut_weighted(np.array([1, 1, 0]), np.array([0.9, 0.4, 0.2]), np.array([1.0, 2.0, 3.0]))[1]
+    array([[0.9, 1. ],
+           [0.4, 2. ]])
+    """
+    sides = []
+    for label in (0, 1):
+        there = (target == label) & (weight != 0)
+        side = np.empty((2, np.count_nonzero(there)))
+        for own, column in zip(side, (score, weight), strict=True):
+            own[:] = column[there]
+        sides.append(side)
+    for side in sides:
+        if side.shape[1] > SLICE:
+            _sort_weighted(*side)
+    return sides[0].T, sides[1].T
+
+
 def weighted_side(rows: Floats) -> tuple[Floats, Floats]:
     """Of rows (score, weight) [n, 2] of a class: scores upwards, and the weight [n + 1] of the k
     highest, added in order of score, then weight."""
-    order = np.argsort(rows[:, 0])[::-1]
-    score = rows[order, 0]
-    equal = score[1:] == score[:-1]
-    if equal.any():  # they stand together
-        among = np.append(equal, False) | np.append(False, equal)
-        some = order[among]
-        order[among] = some[np.lexsort((rows[some, 1], -rows[some, 0]))]
-    del equal
-    score += 0.0  # -0.0 becomes 0.0
-    weight = rows[order, 1]
-    del order
+    score, weight = rows.T
+    if not _is_sorted(score, weight):
+        score, weight = (column.astype(np.float64) for column in (score, weight))
+        _sort_weighted(score, weight)
     sums = np.zeros(len(rows) + 1)
-    np.cumsum(weight, out=sums[1:])
-    return score[::-1], sums
+    np.cumsum(weight[::-1], out=sums[1:])
+    return score, sums
+
+
+def _sort_weighted(score: Floats, weight: Floats) -> None:
+    """Scores upwards, of equal ones the lightest last, in place."""
+    for column in (score, weight):
+        column += 0.0  # -0.0 becomes 0.0
+    order = np.argsort(score)
+    for column in (score, weight):
+        column[:] = column[order]
+    kernels.sort_ties(score, weight.view(np.uint64))
+
+
+def _is_sorted(score: Floats, weight: Floats) -> bool:
+    """Whether columns are as _sort_weighted() puts them."""
+    if score.dtype != np.float64 or not score.flags.c_contiguous:
+        return False
+    lower, equal = score[1:] < score[:-1], score[1:] == score[:-1]
+    heavier = equal & (weight[1:] > weight[:-1])
+    return not (lower.any() or heavier.any() or (np.signbit(score) & (score == 0)).any())
 
 
 def bits_of(score: Any) -> npt.NDArray[np.uint16]:
@@ -180,12 +210,11 @@ def histogram_runs(counts: npt.NDArray[np.int64], kind: str) -> Runs:
 
 def areas(runs: Runs) -> tuple[Any, float]:
     """Of a slice: twice the pairs of a positive above a negative, ties half a pair; and the sum of
-    new positives times precision."""
+    new positives times precision. Weights are overwritten."""
     _, fp, tp, (fp0, tp0) = runs
     if fp.dtype == np.float64:
-        new = np.diff(tp, prepend=tp0)
-        above = float((np.diff(fp, prepend=fp0) * (2 * tp - new)).sum())
-        return above, float((new * tp / (tp + fp)).sum())
+        kernels.area_terms(fp, tp, fp0, tp0)
+        return float(fp.sum()), float(tp.sum())
     if fp[-1] + tp[-1] >= 1 << 31:  # of a histogram: few runs, of many items
         tps, fps = [int(tp0), *tp.tolist()], [int(fp0), *fp.tolist()]
         above = sum(

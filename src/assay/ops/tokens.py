@@ -21,6 +21,7 @@ from assay.core.errors import InputError
 from assay.core.ragged import Ragged
 from assay.ops import _token_kernels as kernels
 from assay.ops import _word_kernels as word_kernels
+from assay.ops.arrow_text import packed_strings, padded, string_array
 from assay.ops.columns import is_arrow
 
 __all__ = [
@@ -48,7 +49,6 @@ CODE_POINTS = 1 << 21  # no three- or four-byte sequence decodes to more
 MAX_DENSE = 1 << 21
 NONE_SAME = np.zeros((0, 2), np.int64)
 NO_ROWS = (str, bytes, bytearray, dict, set, frozenset)  # containers that are no row of tokens
-MAX_PLAIN = 2**31 - 1  # bytes an Arrow string array can hold
 
 
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -105,9 +105,9 @@ def column(texts: Any, what: str) -> Sequence[Any] | Ragged:
     chunked or sliced), a pandas or polars string column.
     """
     if hasattr(texts, "__arrow_array__") or hasattr(texts, "to_arrow") or is_arrow(texts):
-        array = _arrow_array(texts)
+        array = string_array(texts)
         if array is not None:
-            return _from_arrow(array, what)
+            return packed_strings(array, what)
     if isinstance(texts, NO_ROWS) or not isinstance(texts, Iterable):
         raise InputError(
             f"{what} must be a list of strings or a column, got {type(texts).__name__}; "
@@ -130,22 +130,31 @@ def rows(texts: Sequence[Any] | Ragged, start: int, stop: int, what: str) -> Rag
             return Ragged(texts.values[first:last], texts.offsets[start : stop + 1] - first)
         return texts.rows(start, stop)
     texts = texts[start:stop]
+    return _split(texts, _joined(texts, start, what))
+
+
+def _joined(texts: Sequence[Any], first: int, what: str) -> str:
+    """Strings joined by one zero each; the first is number `first` of its column."""
     try:
-        joined = "\0".join(texts)
+        return "\0".join(texts)
     except TypeError:
         index = next(i for i, text in enumerate(texts) if not isinstance(text, str))
         mend = "drop the row or replace it with ''"
         if isinstance(texts[index], (list, tuple, np.ndarray)):
             mend = "rows of tokens or ids go in a list, as column.tolist() makes it"
         raise InputError(
-            f"{what}[{start + index}] must be a string, got {texts[index]!r}; {mend}"
+            f"{what}[{first + index}] must be a string, got {texts[index]!r}; {mend}"
         ) from None
+
+
+def _split(texts: Sequence[str], joined: str) -> Ragged:
+    """Strings and what they are joined, as UTF-8 rows."""
     data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
     values, offsets = word_kernels.split_rows(data, len(texts))
     if not len(offsets):  # some text holds the separator: every length has to be asked for
         encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
         lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        return Ragged.from_lengths(_padded(b"".join(encoded)), lengths)
+        return Ragged.from_lengths(padded(b"".join(encoded)), lengths)
     values.flags.writeable = False  # one array type, so one compiled kernel
     return Ragged(values, offsets)
 
@@ -199,6 +208,18 @@ def char_pairs(ref: Ragged, hyp: Ragged) -> Pairs:
     ref_rows: Bounds = strip(ref.values, ref.offsets)
     hyp_rows: Bounds = strip(hyp.values, hyp.offsets)
     return Pairs(ref.values, *ref_rows, hyp.values, *hyp_rows, NONE_SAME, size)
+
+
+def listed_char_pairs(refs: Sequence[Any], hyps: Sequence[Any], first: int) -> Pairs:
+    """char_pairs of strings, the first of which is number `first`; no row of ASCII is copied."""
+    joined = _joined(refs, first, "reference"), _joined(hyps, first, "hypothesis")
+    if joined[0].isascii() and joined[1].isascii():
+        ref, hyp = (np.frombuffer(text.encode(), np.uint8) for text in joined)
+        ref_rows: Bounds = kernels.strip_joined(ref, len(refs))
+        hyp_rows: Bounds = kernels.strip_joined(hyp, len(hyps))
+        if len(ref_rows[0]) == len(hyp_rows[0]) == len(refs):
+            return Pairs(ref, *ref_rows, hyp, *hyp_rows, NONE_SAME, BYTES)
+    return char_pairs(_split(refs, joined[0]), _split(hyps, joined[1]))
 
 
 def token_pairs(
@@ -288,65 +309,6 @@ def settle_white_space(text: Ragged) -> Ragged:
     kernels.blank_white_space(values, text.offsets)
     values.flags.writeable = False
     return Ragged(values, text.offsets)
-
-
-def _padded(data: bytes) -> npt.NDArray[np.uint8]:
-    """Bytes as an array; at least eight, for kernels read eight at a time."""
-    return np.frombuffer(data if len(data) >= 8 else data.ljust(8, b"\0"), np.uint8)
-
-
-def _arrow_array(data: Any) -> Any:
-    """The Arrow array behind a column, or None where it is not a column of strings."""
-    import pyarrow as pa
-
-    if hasattr(data, "to_arrow"):  # polars
-        data = data.to_arrow()
-    elif not is_arrow(data):  # pandas
-        try:
-            data = pa.array(data, from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-            return None  # mixed objects or lone surrogates: the list path says what is wrong
-    return data
-
-
-def _from_arrow(column: Any, what: str) -> Ragged:
-    import pyarrow as pa
-
-    if not isinstance(column, (pa.Array, pa.ChunkedArray)):
-        raise InputError(f"{what} must be a column of strings, got {type(column).__name__}")
-    if isinstance(column, pa.ChunkedArray):
-        if pa.types.is_string(column.type) and column.nbytes > MAX_PLAIN:
-            column = column.cast(pa.large_string())
-        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        if pa.types.is_string_view(column.type.value_type):  # pyarrow cannot decode these yet
-            column = column.cast(pa.dictionary(column.type.index_type, pa.large_string()))
-        column = column.dictionary_decode()
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
-    if pa.types.is_null(column.type) and len(column) == 0:
-        column = column.cast(pa.string())
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise InputError(f"{what} must be a column of strings, got {column.type}")
-    if column.null_count:
-        index = column.is_null().index(True).as_py()
-        raise InputError(
-            f"{what}[{index}] is null ({column.null_count} of {len(column)} are); "
-            "drop those rows or fill them with ''"
-        )
-    wide = pa.types.is_large_string(column.type)
-    _, offsets_buffer, data = column.buffers()
-    if len(column) == 0:
-        offsets = np.zeros(1, np.int64)
-    else:
-        offsets = np.frombuffer(offsets_buffer, np.int64 if wide else np.int32)
-        offsets = offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
-    values = np.frombuffer(data if data is not None else b"", np.uint8)
-    if values.size < 8:
-        values = _padded(values.tobytes())
-    values = values.view()
-    values.flags.writeable = False  # one array type, so one compiled kernel
-    return Ragged(values, offsets)
 
 
 def _check_tokens(side: Sequence[Any], what: str, first: int) -> None:

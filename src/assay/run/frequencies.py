@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from weakref import finalize
 
 from assay.core.errors import DataError, StateFormatError
 from assay.core.state_bytes import inflated
@@ -84,7 +85,9 @@ class Frequencies:
     def _spill(self) -> None:
         with _disk():
             if self.database is None:
-                self.database = sqlite3.connect("")  # a temporary file without a name
+                # a temporary file without a name, which any thread may be the last to hold
+                self.database = sqlite3.connect("", check_same_thread=False)
+                finalize(self, self.database.close)
                 self.database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 self.database.execute("PRAGMA journal_mode = OFF")
                 self.database.execute(

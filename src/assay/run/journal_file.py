@@ -22,7 +22,8 @@ log = logging.getLogger("assay")
 
 RETRY_S = 1.0  # between attempts to write to a disk that is full
 WAITING_BYTES = 1 << 26  # of lines that wait for it
-TAKEN_S = 0.5  # how long a lock is waited for: who only looks whether it is held lets go at once
+ATTEMPTS = 25  # to take a lock: who only looks whether it is held lets go at once
+ATTEMPT_S = 0.02  # between them
 
 _held: dict[str, int] = {}  # by this process: the open file of each path
 
@@ -38,17 +39,18 @@ class Lock:
         self.path = os.path.realpath(path)
         self._handle: int | None = None
 
-    def take(self, patience_s: float = TAKEN_S) -> bool:
-        """Take it; False where another holds it."""
+    def take(self, attempts: int = ATTEMPTS) -> bool:
+        """Take it; False where another holds it at each of so many attempts, which a machine that
+        stands still does not use up."""
         if self.path in _held:
             return False
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        deadline = time.monotonic() + patience_s
         while not _locked(handle):
-            if time.monotonic() >= deadline:
+            attempts -= 1
+            if attempts <= 0:
                 os.close(handle)
                 return False
-            time.sleep(0.02)
+            time.sleep(ATTEMPT_S)
         try:
             os.ftruncate(handle, 0)
             os.pwrite(handle, str(os.getpid()).encode(), 0)
