@@ -121,6 +121,25 @@ def test_one_that_takes_nothing_more_gets_nothing_twice(tmp_path):
     assert sorted(step for _, step, _ in tracker.points) == list(range(200))
 
 
+def test_a_run_that_ends_just_then_has_it_asked_once_more(tmp_path, monkeypatch):
+    lines = [points(step, 100.0 + step, loss=1.0) for step in range(200)]
+    write_journal(tmp_path, HEAD, metric("loss"), *lines, END)
+    tracker = Without(steps=range(40, 200))
+    cursor = Cursor.of(str(tmp_path), tracker.spec())
+    feed = Feed(str(tmp_path), tracker, cursor, follow=True, attempts=2)
+    waits = feed._wait_for_it
+
+    def ends_now(*failed):
+        tracker.steps = ()
+        feed.wake.set()
+        waits(*failed)
+
+    monkeypatch.setattr(feed, "_wait_for_it", ends_now)
+    feed.run()
+    assert sorted(step for _, step, _ in tracker.points) == list(range(200))
+    assert tracker.status == "finished"
+
+
 def test_what_a_tracker_never_takes_is_told_and_keeps_nothing_new_back(tmp_path):
     many = {f"m{number}": 1.0 for number in range(45)}
     lines = [*map(metric, many), metric("loss")]

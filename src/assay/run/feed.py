@@ -212,6 +212,7 @@ class Feed:
             at_once, attempts, limit = 1, 1, FAILED
         parts = deque((part, attempts) for part in _parts(rows, at_once))
         in_a_row: list[Failed] = []
+        over = self._is_over()
         while parts:
             part, left = parts.popleft()
             try:
@@ -223,19 +224,19 @@ class Feed:
                 in_a_row.append(Failed(part[0], error))
                 if len(in_a_row) < limit and len(in_a_row) + len(self._failed) < FAILED:
                     continue
-                self._wait_for_it(error)
+                self._wait_for_it(error, over)
                 again = _parts([failed.pending for failed in in_a_row], at_once)
                 parts.extendleft((part, attempts) for part in reversed(again))
             else:
                 self._set_aside(in_a_row)
-            in_a_row = []
+            in_a_row, over = [], self._is_over()
         self._set_aside(in_a_row)
 
-    def _wait_for_it(self, error: Exception) -> None:
-        """The tracker fails at everything."""
+    def _wait_for_it(self, error: Exception, over: bool) -> None:
+        """The tracker fails at everything. over: and has since the run was over."""
         if isinstance(error, Refused):
             raise error
-        if self._is_over():
+        if over:
             raise GivenUp from error
         self.wake.wait(LAST_DELAY_S)
 
