@@ -169,6 +169,16 @@ def pick_words(text, offsets, rows, places):
     return out[:size], ends
 
 
+@inlined
+def stripped(symbols, i, stop):
+    """The bounds of a row without the white space at its ends."""
+    while i < stop and is_space(symbols[i]):
+        i += 1
+    while i < stop and is_space(symbols[stop - 1]):
+        stop -= 1
+    return i, stop
+
+
 @kernel
 def strip_rows(symbols, offsets):
     """Where each row starts and ends without the white space at its ends."""
@@ -176,14 +186,7 @@ def strip_rows(symbols, offsets):
     starts = np.empty(n, np.int64)
     ends = np.empty(n, np.int64)
     for r in range(n):
-        i = offsets[r]
-        stop = offsets[r + 1]
-        while i < stop and is_space(symbols[i]):
-            i += 1
-        while i < stop and is_space(symbols[stop - 1]):
-            stop -= 1
-        starts[r] = i
-        ends[r] = stop
+        starts[r], ends[r] = stripped(symbols, offsets[r], offsets[r + 1])
     return starts, ends
 
 
@@ -208,14 +211,8 @@ def strip_joined(data, n):
                 return starts[:0], ends[:0]
             stop = block + lowest(zeros)
             zeros &= zeros - _1
-            i = begin
+            starts[row], ends[row] = stripped(text, begin, stop)
             begin = stop + 1
-            while i < stop and is_space(text[i]):
-                i += 1
-            while i < stop and is_space(text[stop - 1]):
-                stop -= 1
-            starts[row] = i
-            ends[row] = stop
             row += 1
     return starts, ends
 
